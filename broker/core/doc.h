@@ -1,0 +1,28 @@
+#ifndef SLUICE_CORE_DOC_H
+#define SLUICE_CORE_DOC_H
+
+/* doc: a session's document as checked MessagePack bytes, read in place and changed by writing new bytes.
+ *
+ * A document never changes: an update writes its successor into a buf, and the session then points to
+ * that. So a failing update changes nothing, a step is undone by keeping the old bytes, and an event
+ * carries its session by a copy of bytes. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "wire/mp.h"
+
+#define DOC_DEPTH       16
+#define DOC_PATH_PARTS  16
+
+/* Check a value that somebody wants to store in a session: finite numbers, no ext, string keys, none twice, none
+ * empty, none beginning with `$` or `@` or containing `.`, at most DOC_DEPTH deep. 0, or -1 with CODE_BAD_VALUE. */
+int doc_check_value(const void *mp, size_t len, const struct place *at, struct fault *fault);
+
+/* The value at a dotted path through maps and (by decimal index) arrays, as MongoDB's $set reads it. False if it is missing. */
+bool doc_get(const void *doc, size_t len, const char *path, size_t path_len, struct mp_reader *value);
+
+/* Append to @out the document with only the top-level @keys (NULL-free list of count) that it has. */
+void doc_project(const void *doc, size_t len, const struct mp_token *keys, size_t count, struct buf *out);
+
+#endif

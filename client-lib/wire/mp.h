@@ -1,0 +1,117 @@
+#ifndef SLUICE_WIRE_MP_H
+#define SLUICE_WIRE_MP_H
+
+/* mp: MessagePack, read token by token from bytes and written to a buf.
+ *
+ * msgpack-c reserves memory for a declared count before it looks, stops at depth 32 and checks no
+ * UTF-8, so bytes from outside pass mp_check() first; everything behind it reads the checked bytes in
+ * place, without a tree. Source of the format: msgpack spec.md, 2.0. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/buf.h"
+#include "wire/fault.h"
+
+enum mp_type {
+    MP_NIL,
+    MP_BOOL,
+    MP_UINT,  /* every integer >= 0, whatever its form on the wire */
+    MP_INT,   /* every integer < 0 */
+    MP_FLOAT, /* 32 and 64 bits */
+    MP_STR,
+    MP_BIN,
+    MP_ARRAY,
+    MP_MAP,
+    MP_EXT
+};
+
+struct mp_token {
+    enum mp_type type;
+    union {
+        bool boolean;
+        uint64_t uint;
+        int64_t sint;
+        double real;
+        uint32_t count;    /* MP_ARRAY: values that follow; MP_MAP: pairs that follow */
+        const char *bytes; /* MP_STR, MP_BIN, MP_EXT: points into the input */
+    };
+    uint32_t len; /* of bytes */
+    int8_t ext;   /* MP_EXT: its type */
+};
+
+struct mp_reader {
+    const uint8_t *at;
+    const uint8_t *end;
+};
+
+struct mp_reader mp_reader(const void *bytes, size_t len);
+
+/* Read the next token; for arrays and maps only the header. False (reader unmoved) at the end and on
+ * bytes that are cut or are no MessagePack. */
+bool mp_next(struct mp_reader *r, struct mp_token *token);
+
+/* Pass over one whole value. False at the end, on bad bytes, and where it nests deeper than MP_DEPTH. */
+bool mp_skip(struct mp_reader *r);
+
+/* Pass over one whole value and say which bytes it is: *@value of *@len. */
+bool mp_raw(struct mp_reader *r, const uint8_t **value, size_t *len);
+
+/* Read a string that is next. False (reader unmoved) when something else is. */
+bool mp_str(struct mp_reader *r, const char **text, size_t *len);
+
+/* Find @key in the map at @map (whole value, checked). True: *@value reads from the value on (bounded by the map's
+ * end). With duplicates the last one counts. */
+bool mp_map_get(struct mp_reader map, const char *key, size_t key_len, struct mp_reader *value);
+
+/* Whether @token is the string @text. */
+bool mp_is(const struct mp_token *token, const char *text);
+
+/* Name of a type for messages: "a string", "a map", ... */
+const char *mp_type_name(enum mp_type type);
+
+/* The deepest nesting of values anywhere. */
+#define MP_DEPTH 64
+
+/* What mp_check() accepts beside well-formed bytes. */
+enum {
+    MP_ALLOW_BIN = 1,            /* bin values */
+    MP_ALLOW_EXT = 2,            /* ext values */
+    MP_ALLOW_NONFINITE = 4,      /* NaN and infinities */
+    MP_ALLOW_ANY_KEYS = 8,       /* map keys that are no strings */
+    MP_REFUSE_DUPLICATES = 16,   /* maps with a key twice */
+};
+
+struct mp_rules {
+    unsigned flags;
+    unsigned depth;  /* deepest nesting; 0 means MP_DEPTH. A scalar has depth 0, {} and [] depth 1 */
+    enum code code;  /* what the fault says */
+};
+
+/* Check that @len bytes are exactly one value within @rules: counts fit the bytes left, strings are
+ * UTF-8. Returns 0, or -1 with @fault (message and place below @at; the message tells the byte's offset for malformed bytes). */
+int mp_check(const void *bytes, size_t len, const struct mp_rules *rules, const struct place *at, struct fault *fault);
+
+/* Compare two numbers by value, exactly, across integer and float. -1, 0, 1; 2 when either is NaN. */
+int mp_compare_numbers(const struct mp_token *a, const struct mp_token *b);
+
+/* Writers: the shortest form of each. */
+void mp_put_nil(struct buf *b);
+void mp_put_bool(struct buf *b, bool value);
+void mp_put_uint(struct buf *b, uint64_t value);
+void mp_put_int(struct buf *b, int64_t value);
+void mp_put_double(struct buf *b, double value);
+void mp_put_str(struct buf *b, const char *text, size_t len);
+void mp_put_text(struct buf *b, const char *text);
+void mp_put_bin(struct buf *b, const void *bytes, size_t len);
+void mp_put_array(struct buf *b, uint32_t count);
+void mp_put_map(struct buf *b, uint32_t count);
+
+/* A map or array whose count is known only at its end: open leaves room for the longest header and
+ * returns a mark; close writes the shortest form and closes the gap. Marks nest. */
+size_t mp_open(struct buf *b);
+void mp_close_map(struct buf *b, size_t mark, uint32_t count);
+void mp_close_array(struct buf *b, size_t mark, uint32_t count);
+
+#endif

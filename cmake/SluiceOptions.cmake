@@ -1,0 +1,37 @@
+# What a build can be asked for, and the flags that follow from it.
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+    set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "" FORCE)
+endif()
+
+option(SLUICE_TESTS "Build the tests" ON)
+option(SLUICE_BENCH "Build the benchmarks" ON)
+option(SLUICE_WERROR "Treat warnings as errors" OFF)
+option(SLUICE_FUZZ "Build libFuzzer targets (needs clang)" OFF)
+# Each way around a library's fault can be switched off in test builds (wire/workaround.h).
+option(SLUICE_TEST_SWITCHES "Let SLUICE_WITHOUT=name,... switch off ways around library faults" OFF)
+set(SLUICE_SANITIZE "" CACHE STRING "Sanitizers, e.g. address,undefined or thread")
+
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_CXX_STANDARD 11)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+
+add_compile_definitions(_GNU_SOURCE)
+add_compile_options(-Wall -Wextra -Wpedantic $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes> -Wshadow -fno-strict-aliasing)
+if(SLUICE_WERROR)
+    add_compile_options(-Werror)
+endif()
+if(SLUICE_TEST_SWITCHES)
+    add_compile_definitions(SLUICE_TEST_SWITCHES)
+endif()
+if(SLUICE_SANITIZE)
+    add_compile_options(-fsanitize=${SLUICE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+    add_link_options(-fsanitize=${SLUICE_SANITIZE})
+endif()
+include_directories(${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/broker ${CMAKE_SOURCE_DIR}/client-lib)
