@@ -10,6 +10,9 @@
 
 #include <stdbool.h>
 
+/* An empty format is how a line without pairs is written. */
+#pragma GCC diagnostic ignored "-Wformat-zero-length"
+
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 /* Lines above @level are not written. Default: info. */
