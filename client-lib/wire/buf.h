@@ -18,7 +18,10 @@ struct buf {
     bool failed; /* an allocation was refused; the content is cut */
 };
 
-#define BUF_INIT {NULL, 0, 0, false}
+#define BUF_INIT                                                                                             \
+    {                                                                                                        \
+        NULL, 0, 0, false                                                                                    \
+    }
 
 void buf_init(struct buf *b);
 
@@ -60,8 +63,8 @@ static inline void buf_put_byte(struct buf *b, uint8_t byte)
 void buf_put_text(struct buf *b, const char *text);
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Give the bytes away: the caller frees them with free(); @b is as after buf_init(). NULL, with *@len 0, when nothing
- * was ever appended or when an allocation was refused: cut content is never given away. */
+/* Give the bytes away: the caller frees them with free(); @b is as after buf_init(). NULL, with *@len 0, when
+ * nothing was ever appended or when an allocation was refused: cut content is never given away. */
 uint8_t *buf_take(struct buf *b, size_t *len);
 
 #endif

@@ -15,8 +15,8 @@ size_t utf8_prefix(const void *bytes, size_t len);
 /* How many bytes (1..4) the character at @bytes takes; 0 when none is there. */
 size_t utf8_char(const void *bytes, size_t len);
 
-/* Append-style encoder: writes the 1..4 bytes of @code_point to @out, returns how many. What is no code point of
- * its own (a surrogate, more than U+10FFFF) becomes U+FFFD. */
+/* Append-style encoder: writes the 1..4 bytes of @code_point to @out, returns how many. What is no code point
+ * of its own (a surrogate, more than U+10FFFF) becomes U+FFFD. */
 size_t utf8_encode(unsigned code_point, char out[4]);
 
 /* The longest length <= @limit that does not cut a character of the valid UTF-8 @bytes[@len]. */
