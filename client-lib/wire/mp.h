@@ -48,9 +48,34 @@ struct mp_reader {
 
 struct mp_reader mp_reader(const void *bytes, size_t len);
 
-/* Read the next token; for arrays and maps only the header. False (reader unmoved) at the end and on
- * bytes that are cut or are no MessagePack. */
-bool mp_next(struct mp_reader *r, struct mp_token *token);
+/* The forms that mp_next() does not read itself. */
+bool mp_next_other(struct mp_reader *r, struct mp_token *token);
+
+/* Read the next token; for arrays and maps only the header. False (reader unmoved) at the end, on bytes that
+ * are cut or are no MessagePack, and on a count that the bytes left cannot hold. */
+static inline bool mp_next(struct mp_reader *r, struct mp_token *token)
+{
+    if (r->at >= r->end)
+        return false;
+    uint8_t lead = *r->at;
+    if (lead < 0x80) { /* a small integer */
+        token->type = MP_UINT;
+        token->uint = lead;
+        r->at++;
+        return true;
+    }
+    if (lead >= 0xa0 && lead < 0xc0) { /* a short string */
+        uint32_t len = lead & 31;
+        if ((size_t)(r->end - r->at) <= len)
+            return false;
+        token->type = MP_STR;
+        token->bytes = (const char *)r->at + 1;
+        token->len = len;
+        r->at += 1 + len;
+        return true;
+    }
+    return mp_next_other(r, token);
+}
 
 /* Pass over one whole value. False at the end, on bad bytes, and where it nests deeper than MP_DEPTH. */
 bool mp_skip(struct mp_reader *r);
@@ -61,8 +86,8 @@ bool mp_raw(struct mp_reader *r, const uint8_t **value, size_t *len);
 /* Read a string that is next. False (reader unmoved) when something else is. */
 bool mp_str(struct mp_reader *r, const char **text, size_t *len);
 
-/* Find @key in the map at @map (whole value, checked). True: *@value reads from the value on (bounded by the map's
- * end). With duplicates the last one counts. */
+/* Find @key in the map at @map (whole value, checked). True: *@value reads from the value on (bounded by the
+ * map's end). With duplicates the last one counts. False also when @map is no map. */
 bool mp_map_get(struct mp_reader map, const char *key, size_t key_len, struct mp_reader *value);
 
 /* Whether @token is the string @text. */
@@ -76,27 +101,32 @@ const char *mp_type_name(enum mp_type type);
 
 /* What mp_check() accepts beside well-formed bytes. */
 enum {
-    MP_ALLOW_BIN = 1,            /* bin values */
-    MP_ALLOW_EXT = 2,            /* ext values */
-    MP_ALLOW_NONFINITE = 4,      /* NaN and infinities */
-    MP_ALLOW_ANY_KEYS = 8,       /* map keys that are no strings */
-    MP_REFUSE_DUPLICATES = 16,   /* maps with a key twice */
+    MP_ALLOW_BIN = 1,          /* bin values */
+    MP_ALLOW_EXT = 2,          /* ext values */
+    MP_ALLOW_NONFINITE = 4,    /* NaN and infinities */
+    MP_ALLOW_ANY_KEYS = 8,     /* map keys that are no strings */
+    MP_REFUSE_DUPLICATES = 16, /* maps with a key twice (looked for among keys that are strings) */
 };
 
 struct mp_rules {
     unsigned flags;
-    unsigned depth;  /* deepest nesting; 0 means MP_DEPTH. A scalar has depth 0, {} and [] depth 1 */
-    enum code code;  /* what the fault says */
+    unsigned depth; /* deepest nesting; 0 means MP_DEPTH. A scalar has depth 0, {} and [] depth 1 */
+    enum code code; /* what the fault says */
 };
 
 /* Check that @len bytes are exactly one value within @rules: counts fit the bytes left, strings are
- * UTF-8. Returns 0, or -1 with @fault (message and place below @at; the message tells the byte's offset for malformed bytes). */
-int mp_check(const void *bytes, size_t len, const struct mp_rules *rules, const struct place *at, struct fault *fault);
+ * UTF-8. Returns 0, or -1 with @fault (message and place below @at; the message tells the byte's offset for
+ * malformed bytes). Where memory is refused (only maps of many keys need any, to find duplicates) the code is
+ * CODE_OVERLOADED. */
+int mp_check(const void *bytes, size_t len, const struct mp_rules *rules, const struct place *at,
+             struct fault *fault);
 
-/* Compare two numbers by value, exactly, across integer and float. -1, 0, 1; 2 when either is NaN. */
+/* Compare two numbers by value, exactly, across integer and float. -1, 0, 1; 2 when
+ * either is NaN or no number. */
 int mp_compare_numbers(const struct mp_token *a, const struct mp_token *b);
 
-/* Writers: the shortest form of each. */
+/* Writers: the shortest form of each; a double is always 64 bits. Text and bytes of 4 GiB or more fail the
+ * buf. */
 void mp_put_nil(struct buf *b);
 void mp_put_bool(struct buf *b, bool value);
 void mp_put_uint(struct buf *b, uint64_t value);
@@ -108,10 +138,13 @@ void mp_put_bin(struct buf *b, const void *bytes, size_t len);
 void mp_put_array(struct buf *b, uint32_t count);
 void mp_put_map(struct buf *b, uint32_t count);
 
-/* A map or array whose count is known only at its end: open leaves room for the longest header and
- * returns a mark; close writes the shortest form and closes the gap. Marks nest. */
+/* A map, array or string whose count or length is known only at its end: open leaves room for the shortest
+ * header and returns a mark; close writes the shortest form that fits, and moves the content up where that is
+ * a longer one (more than 15 values, more than 31 bytes). Marks nest. The string's text is what was appended
+ * since the mark. */
 size_t mp_open(struct buf *b);
 void mp_close_map(struct buf *b, size_t mark, uint32_t count);
 void mp_close_array(struct buf *b, size_t mark, uint32_t count);
+void mp_close_str(struct buf *b, size_t mark);
 
 #endif
