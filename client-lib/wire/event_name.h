@@ -12,7 +12,8 @@
  * empty. Else what is wrong with it, for people. Names of the broker's own ('@...') are none. */
 const char *event_name_fault(const char *name, size_t len);
 
-/* NULL if @pattern is an exact name, `name:*`, `*`, `@*` or one of the broker's own (`@connect`). Else what is wrong. */
+/* NULL if @pattern is an exact name, `name:*`, `*`, `@*` or one of the broker's own (`@connect`). Else what
+ * is wrong. */
 const char *event_pattern_fault(const char *pattern, size_t len);
 
 /* Whether @pattern (valid) matches @name: exact; `chat:*` any depth below chat, not chat itself; `*` all

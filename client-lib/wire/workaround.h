@@ -2,7 +2,8 @@
 #define SLUICE_WIRE_WORKAROUND_H
 
 /* workaround: a way around a library's fault, by name. On for everybody; a test build
- * (SLUICE_TEST_SWITCHES) can switch it off with SLUICE_WITHOUT=name,... to show that its test fails without it. */
+ * (SLUICE_TEST_SWITCHES) can switch it off with SLUICE_WITHOUT=name,... to show that its test fails without
+ * it. */
 
 #ifdef SLUICE_TEST_SWITCHES
 #include <stdbool.h>
