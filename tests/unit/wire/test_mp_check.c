@@ -90,7 +90,7 @@ static void test_malformed_bytes_are_refused_with_offset_and_place(void **state)
         {"91 a2 61", "at byte 1: the value is cut", "[0]"},
         {"91 cf 00", "at byte 1: the value is cut", "[0]"},
         {"81 a161", "at byte 3: a value is missing at the end", "a"},
-        {"81 a0", "at byte 2: a value is missing at the end", "[\"\"]"},
+        {"81 a0 c1", "at byte 2: 0xc1 begins no value", "[\"\"]"},
         {"81 c0", "at byte 0: a map of more pairs than", ""},
         {"81 a161 c1", "at byte 3: 0xc1 begins no value", "a"},
         {"81 c1 c0", "at byte 1: 0xc1 begins no value", ""},
