@@ -2,8 +2,8 @@
 #define SLUICE_CORE_CORE_H
 
 /* core: the broker without its edges. A state machine: what happened goes in (a connection opened, a
- * message came, a request came, it is now t), what is to be done comes out through `struct core_effects`. It does no I/O, knows
- * no clock and no randomness of its own, and belongs to one thread.
+ * message came, a request came, it is now t), what is to be done comes out through `struct core_effects`. It
+ * does no I/O, knows no clock and no randomness of its own, and belongs to one thread.
  *
  * Effects are called while an input is being worked on; they must not call back into the core. */
 
@@ -32,36 +32,37 @@ struct core_effects {
     void (*reply)(void *arg, uint64_t ticket, const void *body, size_t len);
 };
 
-/* What can be set; CORE_OPTIONS_DEFAULT has the defaults. Strings and lists are borrowed while the core lives. */
+/* What can be set; CORE_OPTIONS_DEFAULT has the defaults. Strings and lists are borrowed while the core
+ * lives. */
 struct core_options {
-    const char *name;            /* the broker's */
-    const char *version;         /* of sluiced, for `hello` and `stats` */
-    const char *epoch;           /* 8 to 16 of a-z0-9, random at each start */
-    uint64_t seed[2];            /* random: keys of hashes, jitter */
-    const char *batch_prefix;    /* "batch_" */
-    const char *key;             /* the secret that requests over TCP must carry; NULL: none */
-    const char *const *calls;    /* addresses for `hello`, end with NULL */
+    const char *name;         /* the broker's */
+    const char *version;      /* of sluiced, for `hello` and `stats` */
+    const char *epoch;        /* 8 to 16 of a-z0-9, random at each start */
+    uint64_t seed[2];         /* random: keys of hashes, jitter */
+    const char *batch_prefix; /* "batch_" */
+    const char *key;          /* the secret that requests over TCP must carry; NULL: none */
+    const char *const *calls; /* addresses for `hello`, end with NULL */
     const char *const *events;
-    unsigned ping_ms;            /* for `@welcome` */
-    size_t max_message_bytes;    /* client messages, for `@welcome`; and each message to a client */
-    size_t max_session_bytes;    /* 64 KiB */
-    unsigned question_ms;        /* 30,000 */
-    unsigned max_questions;      /* 64 for each connection */
-    unsigned max_scan;           /* 100,000 sessions for one operation */
-    unsigned max_names;          /* 4,096 event names with a `seq` */
-    size_t max_publish_bytes;    /* 64 KiB */
-    size_t max_request_bytes;    /* 1 MiB less a margin, requests and replies */
-    unsigned max_ops;            /* 1,024 operations in one request */
-    unsigned max_clients;        /* 4,096 handlers whose replies are stored */
-    unsigned stored_replies;     /* 256 for each client */
-    size_t stored_bytes;         /* 1 MiB for each client */
-    size_t stored_bytes_total;   /* 64 MiB */
-    unsigned stored_ms;          /* 120,000 */
-    unsigned announce_ms;        /* 60,000 */
-    unsigned alive_ms;           /* 5,000 */
-    unsigned max_batches;        /* 1,024 events with a batch */
-    size_t batch_bytes;          /* 64 KiB: `max_bytes` of a batch that names none */
-    unsigned batch_items;        /* 1,000: `max_items` likewise */
+    unsigned ping_ms;          /* for `@welcome` */
+    size_t max_message_bytes;  /* client messages, for `@welcome`; and each message to a client */
+    size_t max_session_bytes;  /* 64 KiB */
+    unsigned question_ms;      /* 30,000 */
+    unsigned max_questions;    /* 64 for each connection */
+    unsigned max_scan;         /* 100,000 sessions for one operation */
+    unsigned max_names;        /* 4,096 event names with a `seq` */
+    size_t max_publish_bytes;  /* 64 KiB */
+    size_t max_request_bytes;  /* 1 MiB less a margin, requests and replies */
+    unsigned max_ops;          /* 1,024 operations in one request */
+    unsigned max_clients;      /* 4,096 handlers whose replies are stored */
+    unsigned stored_replies;   /* 256 for each client */
+    size_t stored_bytes;       /* 1 MiB for each client */
+    size_t stored_bytes_total; /* 64 MiB */
+    unsigned stored_ms;        /* 120,000 */
+    unsigned announce_ms;      /* 60,000 */
+    unsigned alive_ms;         /* 5,000 */
+    unsigned max_batches;      /* 1,024 events with a batch */
+    size_t batch_bytes;        /* 64 KiB: `max_bytes` of a batch that names none */
+    unsigned batch_items;      /* 1,000: `max_items` likewise */
 };
 
 extern const struct core_options CORE_OPTIONS_DEFAULT;
@@ -79,7 +80,8 @@ int core_new(struct core **out, const struct core_options *options, const struct
 /* Free everything, without effects. */
 void core_free(struct core *core);
 
-/* It is now @now: fires what is due. To be called at the begin of each turn of the loop, and when core_next() comes. */
+/* It is now @now: fires what is due. To be called at the begin of each turn of the loop, and when core_next()
+ * comes. */
 void core_tick(struct core *core, struct core_time now);
 
 /* When core_tick() is wanted next (mono_ms); UINT64_MAX: no need. */
@@ -103,7 +105,8 @@ struct opening {
     size_t header_count;
 };
 
-/* A connection opened. *@out stands for it until core_conn_closed() or the effect `close`. 0 or -ENOMEM (then it does not exist). */
+/* A connection opened. *@out stands for it until core_conn_closed() or the effect `close`. 0 or -ENOMEM (then
+ * it does not exist). */
 int core_conn_opened(struct core *core, struct conn **out, const struct opening *opening, void *peer);
 
 /* A client's message: @event as it came; payload and trace checked MessagePack, NULL for none. Borrowed. */
@@ -124,10 +127,12 @@ void core_conn_unreadable(struct core *core, struct conn *conn, const struct fau
                           const struct question_id *id, const char *event, size_t event_len);
 
 /* The connection has ended. @conn is gone after this. */
-void core_conn_closed(struct core *core, struct conn *conn, unsigned code, const char *reason, size_t reason_len);
+void core_conn_closed(struct core *core, struct conn *conn, unsigned code, const char *reason,
+                      size_t reason_len);
 
 /* A request of a handler: exactly one effect `reply` with @ticket comes, in this call or later. */
-void core_request(struct core *core, uint64_t link, bool is_tcp, uint64_t ticket, const void *body, size_t len);
+void core_request(struct core *core, uint64_t link, bool is_tcp, uint64_t ticket, const void *body,
+                  size_t len);
 
 /* Links to `calls` come and go; the number of SUB links changes. */
 void core_link_up(struct core *core, uint64_t link, bool is_tcp);
@@ -145,8 +150,8 @@ struct batch_rule {
 };
 int core_batch(struct core *core, const struct batch_rule *rule, struct fault *fault);
 
-/* Begin to stop: flush all batches, close every connection with 1001, spread at random over @drain_ms. Connections that open from
- * now on are closed at once. */
+/* Begin to stop: flush all batches, close every connection with 1001, spread at random over @drain_ms.
+ * Connections that open from now on are closed at once. */
 void core_stop(struct core *core, unsigned drain_ms);
 
 /* Connections that have not ended. */

@@ -108,14 +108,14 @@ static bool put_key(struct mp_reader *r, struct buf *out)
 
 static bool put_value(struct mp_reader *r, struct buf *out)
 {
-    struct level levels[MP_DEPTH];
+    struct level levels[MP_DEPTH_MAX];
     struct mp_token token;
     unsigned depth = 0;
     do {
         if (!mp_next(r, &token))
             return false;
         if (token.type == MP_ARRAY || token.type == MP_MAP) {
-            if (depth == MP_DEPTH)
+            if (depth == MP_DEPTH_MAX)
                 return false;
             levels[depth++] = (struct level){token.count, token.type == MP_MAP, true};
             buf_put_byte(out, token.type == MP_MAP ? '{' : '[');

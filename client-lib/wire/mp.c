@@ -208,7 +208,7 @@ bool mp_next_other(struct mp_reader *r, struct mp_token *token)
 
 bool mp_skip(struct mp_reader *r)
 {
-    uint64_t left[MP_DEPTH]; /* values that the open arrays and maps still wait for */
+    uint64_t left[MP_DEPTH_MAX]; /* values that the open arrays and maps still wait for */
     unsigned depth = 0;
     struct mp_reader at = *r;
     struct mp_token token;
@@ -216,7 +216,7 @@ bool mp_skip(struct mp_reader *r)
         if (!mp_next(&at, &token))
             return false;
         if ((token.type == MP_ARRAY || token.type == MP_MAP)) {
-            if (depth == MP_DEPTH)
+            if (depth == MP_DEPTH_MAX)
                 return false;
             left[depth++] = token.type == MP_MAP ? 2 * (uint64_t)token.count : token.count;
         }

@@ -77,7 +77,8 @@ static inline bool mp_next(struct mp_reader *r, struct mp_token *token)
     return mp_next_other(r, token);
 }
 
-/* Pass over one whole value. False at the end, on bad bytes, and where it nests deeper than MP_DEPTH. */
+/* Pass over one whole value. False at the end, on bad bytes, and where it nests deeper than
+ * MP_DEPTH_MAX. */
 bool mp_skip(struct mp_reader *r);
 
 /* Pass over one whole value and say which bytes it is: *@value of *@len. */
@@ -96,8 +97,11 @@ bool mp_is(const struct mp_token *token, const char *text);
 /* Name of a type for messages: "a string", "a map", ... */
 const char *mp_type_name(enum mp_type type);
 
-/* The deepest nesting of values anywhere. */
+/* The deepest nesting of what clients send and get. */
 #define MP_DEPTH 64
+
+/* The handlers' protocol puts a few levels around what a client sent (`events`, `ops`). */
+#define MP_DEPTH_MAX 72
 
 /* What mp_check() accepts beside well-formed bytes. */
 enum {
@@ -110,7 +114,8 @@ enum {
 
 struct mp_rules {
     unsigned flags;
-    unsigned depth; /* deepest nesting; 0 means MP_DEPTH. A scalar has depth 0, {} and [] depth 1 */
+    unsigned depth; /* deepest nesting, at most MP_DEPTH_MAX; 0 means MP_DEPTH. A scalar has depth 0, {} and
+                       [] depth 1 */
     enum code code; /* what the fault says */
 };
 

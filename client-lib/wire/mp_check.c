@@ -41,14 +41,14 @@ struct check {
     struct key *keys; /* keys of all open maps, innermost last */
     size_t keys_len;
     size_t keys_cap;
-    struct frame frames[MP_DEPTH];
+    struct frame frames[MP_DEPTH_MAX];
     struct key keys_inline[KEYS_INLINE];
 };
 
 /* The place of the value that is being read, built from the frames. */
 static int refuse(struct check *c, enum code code, const char *message)
 {
-    struct place places[MP_DEPTH];
+    struct place places[MP_DEPTH_MAX];
     const struct place *at = c->at;
     for (unsigned i = 0; i < c->depth; i++) {
         const struct frame *f = &c->frames[i];
@@ -257,7 +257,7 @@ int mp_check(const void *bytes, size_t len, const struct mp_rules *rules, const 
     c.reader = mp_reader(bytes, len);
     c.begin = c.reader.at;
     c.flags = rules->flags;
-    c.depth_max = rules->depth > 0 && rules->depth < MP_DEPTH ? rules->depth : MP_DEPTH;
+    c.depth_max = rules->depth == 0 ? MP_DEPTH : rules->depth < MP_DEPTH_MAX ? rules->depth : MP_DEPTH_MAX;
     c.code = rules->code;
     c.at = at;
     c.fault = fault;

@@ -1,0 +1,368 @@
+#include "core/batches.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/conn.h"
+#include "core/hash.h"
+#include "wire/mp.h"
+
+#define SHARED_SLOTS 64
+
+/* Batch messages of the flush under way, by their payloads: connections in one room have the same. */
+struct shared {
+    struct message *message;
+    struct blob **items; /* of the pending that it was made of, moved here */
+    size_t count;
+};
+
+void batches_init(struct batches *batches, const struct core_options *options,
+                  const struct core_effects *effects, struct counters *counters, struct timers *timers)
+{
+    *batches =
+        (struct batches){.options = options, .effects = effects, .counters = counters, .timers = timers};
+}
+
+static void items_free(struct blob **items, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        blob_unref(items[i]);
+    free(items);
+}
+
+static void pending_drop(struct pending *pending)
+{
+    DL_DELETE(pending->batch->pendings, pending);
+    DL_DELETE2(pending->conn->pendings, pending, conn_prev, conn_next);
+    items_free(pending->items, pending->count);
+    free(pending);
+}
+
+static void batch_drop(struct batches *batches, struct batch *batch)
+{
+    while (batch->pendings)
+        pending_drop(batch->pendings);
+    timer_stop(batches->timers, &batch->timer);
+    HASH_DEL(batches->by_event, batch);
+    free(batch->latest_by);
+    free(batch);
+}
+
+void batches_deinit(struct batches *batches)
+{
+    while (batches->by_event)
+        batch_drop(batches, batches->by_event);
+}
+
+struct batch *batches_find(const struct batches *batches, const char *event, size_t len)
+{
+    struct batch *batch;
+    if (!batches->by_event)
+        return NULL;
+    HASH_FIND(hh, batches->by_event, event, len, batch);
+    return batch;
+}
+
+/* The message of these payloads. NULL when memory is refused. */
+static struct message *message_build(const struct batch *batch, struct blob *const *items, size_t count)
+{
+    const char *prefix = batch->batches->options->batch_prefix;
+    struct message *message = NULL;
+    struct buf name = BUF_INIT, payload = BUF_INIT;
+    buf_put_text(&name, prefix);
+    buf_put_text(&name, batch->event);
+    mp_put_map(&payload, 1);
+    mp_put_text(&payload, "d");
+    mp_put_array(&payload, (uint32_t)count);
+    for (size_t i = 0; i < count; i++)
+        buf_put(&payload, items[i]->data, items[i]->len);
+    if (!name.failed && !payload.failed)
+        message = message_new((const char *)name.data, name.len, payload.data, payload.len, NULL);
+    buf_deinit(&name);
+    buf_deinit(&payload);
+    return message;
+}
+
+static int deliver(struct batch *batch, struct conn *conn, struct message *message)
+{
+    struct batches *batches = batch->batches;
+    int refused = batches->effects->deliver(batches->effects->arg, conn->peer, message, DELIVERY_PUSH);
+    if (refused) {
+        batches->counters->deliveries_refused++;
+        return 1;
+    }
+    batches->counters->deliveries++;
+    batches->counters->batches_out++;
+    return 0;
+}
+
+static struct shared *shared_slot(struct shared *table, const struct pending *pending)
+{
+    uint64_t hash = pending->count;
+    for (size_t i = 0; i < pending->count; i++)
+        hash = hash_number(hash ^ (uintptr_t)pending->items[i]);
+    return &table[hash % SHARED_SLOTS];
+}
+
+static bool shared_is(const struct shared *shared, const struct pending *pending)
+{
+    return shared->message && shared->count == pending->count &&
+           memcmp(shared->items, pending->items, pending->count * sizeof(pending->items[0])) == 0;
+}
+
+static void shared_free(struct shared *shared)
+{
+    message_unref(shared->message);
+    items_free(shared->items, shared->count);
+    *shared = (struct shared){0};
+}
+
+/* Deliver @pending and drop it. @table: NULL, or where equal ones find the message already made. */
+static int pending_flush(struct pending *pending, struct shared *table)
+{
+    struct batch *batch = pending->batch;
+    struct conn *conn = pending->conn;
+    struct shared alone = {0};
+    struct shared *shared = table ? shared_slot(table, pending) : &alone;
+    int refused = 1;
+
+    if (!shared_is(shared, pending)) {
+        shared_free(shared);
+        shared->message = message_build(batch, pending->items, pending->count);
+        shared->items = pending->items;
+        shared->count = pending->count;
+        pending->items = NULL;
+        pending->count = 0;
+    }
+    pending_drop(pending);
+    if (shared->message)
+        refused = deliver(batch, conn, shared->message);
+    else
+        batch->batches->counters->deliveries_refused++;
+    if (!table)
+        shared_free(shared);
+    return refused;
+}
+
+static void batch_flush(struct batch *batch)
+{
+    struct shared table[SHARED_SLOTS] = {{0}};
+    while (batch->pendings)
+        pending_flush(batch->pendings, table);
+    for (size_t i = 0; i < SHARED_SLOTS; i++)
+        shared_free(&table[i]);
+}
+
+void batches_flush(struct batches *batches)
+{
+    struct batch *batch, *next;
+    HASH_ITER (hh, batches->by_event, batch, next) {
+        timer_stop(batches->timers, &batch->timer);
+        batch_flush(batch);
+    }
+}
+
+static void batch_fire(struct timer *timer, void *arg)
+{
+    struct batch *batch = (struct batch *)((char *)timer - offsetof(struct batch, timer));
+    (void)arg;
+    batch_flush(batch);
+}
+
+static struct pending *pending_find(const struct batch *batch, const struct conn *conn)
+{
+    struct pending *pending = conn->pendings;
+    while (pending && pending->batch != batch)
+        pending = pending->conn_next;
+    return pending;
+}
+
+int batch_flush_conn(struct batch *batch, struct conn *conn)
+{
+    struct pending *pending = pending_find(batch, conn);
+    return pending ? pending_flush(pending, NULL) : 0;
+}
+
+int batches_flush_conn(struct batches *batches, struct conn *conn)
+{
+    int refused = 0;
+    (void)batches;
+    while (conn->pendings)
+        refused |= pending_flush(conn->pendings, NULL);
+    return refused;
+}
+
+void batches_drop_conn(struct batches *batches, struct conn *conn)
+{
+    (void)batches;
+    while (conn->pendings)
+        pending_drop(conn->pendings);
+}
+
+static struct pending *pending_add(struct batch *batch, struct conn *conn, uint64_t now_ms)
+{
+    struct pending *pending = calloc(1, sizeof(*pending));
+    if (!pending)
+        return NULL;
+    if (!timer_running(&batch->timer) &&
+        timer_start(batch->batches->timers, &batch->timer, now_ms + batch->interval_ms, batch_fire) < 0) {
+        free(pending);
+        return NULL;
+    }
+    pending->batch = batch;
+    pending->conn = conn;
+    DL_APPEND(batch->pendings, pending);
+    DL_APPEND2(conn->pendings, pending, conn_prev, conn_next);
+    return pending;
+}
+
+/* The value of the field that `latest_by` names. */
+static bool latest_key(const struct batch *batch, const struct blob *payload, const uint8_t **key,
+                       size_t *len)
+{
+    struct mp_reader value;
+    return mp_map_get(mp_reader(payload->data, payload->len), batch->latest_by, strlen(batch->latest_by),
+                      &value) &&
+           mp_raw(&value, key, len);
+}
+
+/* Which waiting payload @payload takes the place of; count: none. */
+static size_t replaced_by(const struct pending *pending, const struct blob *payload)
+{
+    const struct batch *batch = pending->batch;
+    const uint8_t *key, *other;
+    size_t len, other_len;
+    if (!batch->latest_by)
+        return batch->keep == BATCH_KEEP_LATEST && pending->count ? 0 : pending->count;
+    if (!latest_key(batch, payload, &key, &len))
+        return pending->count;
+    for (size_t i = 0; i < pending->count; i++) {
+        if (latest_key(batch, pending->items[i], &other, &other_len) && other_len == len &&
+            memcmp(other, key, len) == 0)
+            return i;
+    }
+    return pending->count;
+}
+
+static bool pending_grow(struct pending *pending)
+{
+    if (pending->count < pending->cap)
+        return true;
+    size_t cap = pending->cap ? pending->cap * 2 : 4;
+    struct blob **items = realloc(pending->items, cap * sizeof(items[0]));
+    if (!items)
+        return false;
+    pending->items = items;
+    pending->cap = cap;
+    return true;
+}
+
+/* Take out the payload at @place: the newer one goes to the end. */
+static void pending_replace(struct pending *pending, size_t place)
+{
+    pending->bytes -= pending->items[place]->len;
+    blob_unref(pending->items[place]);
+    pending->count--;
+    memmove(pending->items + place, pending->items + place + 1,
+            (pending->count - place) * sizeof(pending->items[0]));
+    pending->batch->batches->counters->batch_items_replaced++;
+}
+
+/* The bytes that would wait once @payload has taken the place of what it replaces. */
+static size_t bytes_with(const struct pending *pending, const struct blob *payload, size_t place)
+{
+    size_t gone = place < pending->count ? pending->items[place]->len : 0;
+    return pending->bytes - gone + payload->len;
+}
+
+static void pending_put(struct pending *pending, struct blob *payload, size_t place)
+{
+    if (place < pending->count)
+        pending_replace(pending, place);
+    pending->items[pending->count++] = blob_ref(payload);
+    pending->bytes += payload->len;
+    pending->batch->batches->counters->batch_items++;
+}
+
+int batch_add(struct batch *batch, struct conn *conn, struct blob *payload, uint64_t now_ms)
+{
+    struct pending *pending = pending_find(batch, conn);
+    size_t place = pending ? replaced_by(pending, payload) : 0;
+    int refused = 0;
+    if (pending && bytes_with(pending, payload, place) > batch->max_bytes) {
+        refused = pending_flush(pending, NULL);
+        pending = NULL;
+        place = 0;
+    }
+    if (!pending)
+        pending = pending_add(batch, conn, now_ms);
+    if (!pending || !pending_grow(pending)) {
+        if (pending && !pending->count)
+            pending_drop(pending);
+        return -ENOMEM;
+    }
+    pending_put(pending, payload, place);
+    if (pending->count >= batch->max_items || pending->bytes >= batch->max_bytes)
+        refused |= pending_flush(pending, NULL);
+    return refused;
+}
+
+static struct batch *batch_new(struct batches *batches, const char *event)
+{
+    struct batch *batch = calloc(1, sizeof(*batch));
+    if (!batch)
+        return NULL;
+    batch->batches = batches;
+    memcpy(batch->event, event, strlen(event) + 1);
+    HASH_ADD(hh, batches->by_event, event, strlen(event), batch);
+    if (!batch->hh.tbl) {
+        free(batch);
+        return NULL;
+    }
+    return batch;
+}
+
+static void batch_end(struct batches *batches, struct batch *batch)
+{
+    if (!batch)
+        return;
+    batch_flush(batch);
+    batch_drop(batches, batch);
+}
+
+/* A shorter interval counts for what waits already. */
+static int batch_hurry(struct batch *batch, uint64_t now_ms)
+{
+    uint64_t at_ms = now_ms + batch->interval_ms;
+    if (!timer_running(&batch->timer) || batch->timer.at_ms <= at_ms)
+        return 0;
+    return timer_start(batch->batches->timers, &batch->timer, at_ms, batch_fire);
+}
+
+int batches_set(struct batches *batches, const struct batch_rule *rule, uint64_t now_ms, struct fault *fault)
+{
+    struct batch *batch = batches_find(batches, rule->event, strlen(rule->event));
+    if (!rule->interval_ms) {
+        batch_end(batches, batch);
+        return 0;
+    }
+    if (!batch && HASH_COUNT(batches->by_event) >= batches->options->max_batches)
+        return fault_set(fault, CODE_LIMIT, NULL, "there are %u batches already",
+                         batches->options->max_batches);
+    char *latest_by = rule->latest_by ? strdup(rule->latest_by) : NULL;
+    if (!batch)
+        batch = batch_new(batches, rule->event);
+    if (!batch || (rule->latest_by && !latest_by)) {
+        free(latest_by);
+        return fault_set(fault, CODE_OVERLOADED, NULL, "no memory for the batch");
+    }
+    free(batch->latest_by);
+    batch->latest_by = latest_by;
+    batch->keep = (int)rule->keep;
+    batch->interval_ms = rule->interval_ms;
+    batch->max_items = rule->max_items ? rule->max_items : batches->options->batch_items;
+    batch->max_bytes = rule->max_bytes ? rule->max_bytes : batches->options->batch_bytes;
+    batch_hurry(batch, now_ms); /* refused: it goes out at the time it had */
+    return 0;
+}

@@ -1,0 +1,449 @@
+#include "core/core.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/conn.h"
+#include "core/core_impl.h"
+#include "core/expiry.h"
+#include "core/hash.h"
+#include "wire/mp.h"
+
+const struct core_options CORE_OPTIONS_DEFAULT = {
+    .name = "sluice",
+    .version = "",
+    .epoch = "",
+    .batch_prefix = "batch_",
+    .ping_ms = 25000,
+    .max_message_bytes = 64 * 1024,
+    .max_session_bytes = 64 * 1024,
+    .question_ms = 30000,
+    .max_questions = 64,
+    .max_scan = 100000,
+    .max_names = 4096,
+    .max_publish_bytes = 64 * 1024,
+    .max_request_bytes = 1024 * 1024 - 1024,
+    .max_ops = 1024,
+    .max_clients = 4096,
+    .stored_replies = 256,
+    .stored_bytes = 1024 * 1024,
+    .stored_bytes_total = 64 * 1024 * 1024,
+    .stored_ms = 120000,
+    .announce_ms = 60000,
+    .alive_ms = 5000,
+    .max_batches = 1024,
+    .batch_bytes = 64 * 1024,
+    .batch_items = 1000,
+};
+
+#define STOP_STEP_MS    10    /* how often connections are closed while the core stops */
+#define ALIVE_RECENT_MS 60000 /* names in `@alive` were used since then */
+
+static void alive_fire(struct timer *timer, void *arg)
+{
+    struct core *core = arg;
+    publisher_flush(&core->publisher); /* its seqs go before those that `@alive` tells */
+    publisher_alive(&core->publisher, core->now, ALIVE_RECENT_MS);
+    timer_start(&core->timers, timer, core->now.mono_ms + core->options.alive_ms, alive_fire);
+}
+
+int core_new(struct core **out, const struct core_options *options, const struct core_effects *effects,
+             struct counters *counters, struct core_time now)
+{
+    struct core *core = calloc(1, sizeof(*core));
+    if (!core)
+        return -ENOMEM;
+    core->options = *options;
+    core->effects = *effects;
+    core->counters = counters;
+    core->now = now;
+    core->started_ms = now.mono_ms;
+    core->random = options->seed[0] ^ options->seed[1];
+    conn_table_init(&core->conns);
+    timers_init(&core->timers);
+    publisher_init(&core->publisher, &core->options, &core->effects, counters);
+    batches_init(&core->batches, &core->options, &core->effects, counters, &core->timers);
+    announcements_init(&core->announcements);
+    replies_init(&core->replies, &core->options, counters);
+    buf_init(&core->reply);
+    if (timer_start(&core->timers, &core->alive, now.mono_ms + options->alive_ms, alive_fire) < 0) {
+        core_free(core);
+        return -ENOMEM;
+    }
+    *out = core;
+    return 0;
+}
+
+/* Let go of all that hangs on a connection, and of itself. It is in no table any more. */
+static void conn_release(struct core *core, struct conn *conn)
+{
+    batches_drop_conn(&core->batches, conn);
+    questions_drop(&core->questions, conn);
+    expiry_drop(&core->timers, conn);
+    conn_free(conn);
+}
+
+void core_free(struct core *core)
+{
+    if (!core)
+        return;
+    size_t place = 0;
+    for (struct conn *conn; (conn = conn_table_walk(&core->conns, &place));)
+        conn_release(core, conn);
+    conn_table_deinit(&core->conns);
+    batches_deinit(&core->batches);
+    announcements_deinit(&core->announcements);
+    replies_deinit(&core->replies);
+    publisher_deinit(&core->publisher);
+    timer_stop(&core->timers, &core->alive);
+    timer_stop(&core->timers, &core->stopping.timer);
+    timers_deinit(&core->timers);
+    free(core->stopping.numbers);
+    buf_deinit(&core->reply);
+    free(core);
+}
+
+/* -- connections -------------------------------------------------------------------------------------- */
+
+struct conn *core_conn_find(const struct core *core, const char *id, size_t len)
+{
+    uint64_t number = conn_number(core->options.epoch, id, len);
+    return number ? conn_table_find(&core->conns, number) : NULL;
+}
+
+size_t core_conn_count(const struct core *core)
+{
+    return core->conns.count;
+}
+
+int core_deliver(struct core *core, struct conn *conn, struct message *message, enum delivery kind)
+{
+    int refused = core->effects.deliver(core->effects.arg, conn->peer, message, kind);
+    if (refused)
+        core->counters->deliveries_refused++;
+    else
+        core->counters->deliveries++;
+    return refused;
+}
+
+static void send_welcome(struct core *core, struct conn *conn)
+{
+    struct buf payload = BUF_INIT;
+    mp_put_map(&payload, 5);
+    mp_put_text(&payload, "conn");
+    mp_put_text(&payload, conn->id);
+    mp_put_text(&payload, "ping_ms");
+    mp_put_uint(&payload, core->options.ping_ms);
+    mp_put_text(&payload, "max_bytes");
+    mp_put_uint(&payload, core->options.max_message_bytes);
+    mp_put_text(&payload, "batch_prefix");
+    mp_put_text(&payload, core->options.batch_prefix);
+    mp_put_text(&payload, "features");
+    mp_put_array(&payload, 0);
+    struct message *message =
+        payload.failed ? NULL : message_new("@welcome", 8, payload.data, payload.len, NULL);
+    if (message)
+        core_deliver(core, conn, message, DELIVERY_ANSWER);
+    message_unref(message);
+    buf_deinit(&payload);
+}
+
+int core_conn_opened(struct core *core, struct conn **out, const struct opening *opening, void *peer)
+{
+    struct conn *conn = conn_new(core->options.epoch, ++core->last_number, opening, peer, core->now);
+    if (!conn)
+        return -ENOMEM;
+    if (core->is_stopping || conn_table_add(&core->conns, conn) < 0) {
+        conn_free(conn);
+        return -ENOMEM;
+    }
+    const struct event event = {.name = "@connect", .name_len = 8, .conn = conn, .opening = opening};
+    publisher_add(&core->publisher, &event, core->now);
+    if (*opening->subprotocol)
+        send_welcome(core, conn);
+    *out = conn;
+    return 0;
+}
+
+/* The connection leaves the filters, then its end is published. */
+static void conn_end(struct core *core, struct conn *conn, unsigned code, const char *reason,
+                     size_t reason_len)
+{
+    const struct ending ending = {
+        .code = code,
+        .reason = reason,
+        .reason_len = reason_len,
+        .duration_ms = core->now.mono_ms - conn->connected_mono,
+    };
+    const struct event event = {.name = "@disconnect", .name_len = 11, .conn = conn, .ending = &ending};
+    conn_table_remove(&core->conns, conn);
+    publisher_add(&core->publisher, &event, core->now);
+    conn_release(core, conn);
+}
+
+void core_conn_closed(struct core *core, struct conn *conn, unsigned code, const char *reason,
+                      size_t reason_len)
+{
+    conn_end(core, conn, code, reason, reason_len);
+}
+
+void core_conn_close(struct core *core, struct conn *conn, unsigned code, const char *reason,
+                     size_t reason_len)
+{
+    batches_flush_conn(&core->batches, conn);
+    core->effects.close(core->effects.arg, conn->peer, code, reason, reason_len);
+    conn_end(core, conn, code, reason, reason_len);
+}
+
+void core_session_set(struct core *core, struct conn *conn, struct blob *session)
+{
+    (void)core;
+    blob_unref(conn->session);
+    conn->session = session;
+    conn->version++;
+}
+
+/* -- messages of clients ------------------------------------------------------------------------------- */
+
+/* Tell @conn that the broker refuses what it sent. */
+static void refuse(struct core *core, struct conn *conn, enum code code, const char *text, const char *event,
+                   size_t event_len, const struct question_id *id)
+{
+    struct message *message = message_error(code, text, event, event_len, id);
+    core->counters->messages_refused++;
+    if (message)
+        core_deliver(core, conn, message, DELIVERY_ANSWER);
+    message_unref(message);
+}
+
+void core_conn_unreadable(struct core *core, struct conn *conn, const struct fault *fault,
+                          const struct question_id *id, const char *event, size_t event_len)
+{
+    /* An `i` that is open already gets its one answer from somebody else. */
+    bool is_open = id && id->kind != QUESTION_NONE && question_find(conn, id);
+    refuse(core, conn, fault->code, fault->message, event, event_len, is_open ? NULL : id);
+}
+
+static void answer_ping(struct core *core, struct conn *conn, const struct incoming *in)
+{
+    struct message *message = message_new("@pong", 5, NULL, 0, &in->id);
+    if (message)
+        core_deliver(core, conn, message, DELIVERY_ANSWER);
+    message_unref(message);
+}
+
+/* Whether nobody at all can be listening to this event (see announcements.h). */
+static bool nobody_listens(const struct core *core, const char *event, size_t len)
+{
+    return core->publisher.subscribers <= announcements_count(&core->announcements) &&
+           !announcements_match(&core->announcements, event, len);
+}
+
+/* Whether @conn may ask with this `i`; tells it why not. */
+static bool may_ask(struct core *core, struct conn *conn, const struct incoming *in)
+{
+    if (question_find(conn, &in->id)) {
+        /* Without the `i`: exactly one message with it belongs to the question that is open. */
+        refuse(core, conn, CODE_ID_IN_USE, "a question with this `i` is still open", in->event, in->event_len,
+               NULL);
+        return false;
+    }
+    if (question_count(conn) >= core->options.max_questions) {
+        refuse(core, conn, CODE_TOO_MANY_QUESTIONS, "too many questions are open on this connection",
+               in->event, in->event_len, &in->id);
+        return false;
+    }
+    return true;
+}
+
+static void publish_message(struct core *core, struct conn *conn, const struct incoming *in)
+{
+    bool asks = in->id.kind != QUESTION_NONE;
+    struct question *question = NULL;
+    const struct event event = {
+        .name = in->event,
+        .name_len = in->event_len,
+        .conn = conn,
+        .payload = in->payload,
+        .payload_len = in->payload_len,
+        .trace = in->trace,
+        .trace_len = in->trace_len,
+        .id = &in->id,
+    };
+    if (asks) {
+        question = question_open(&core->questions, conn, &in->id, in->event, in->event_len,
+                                 core->now.mono_ms + core->options.question_ms);
+        core->counters->questions++;
+    }
+    if ((asks && !question) || publisher_add(&core->publisher, &event, core->now) < 0) {
+        if (question)
+            question_close(&core->questions, question);
+        refuse(core, conn, CODE_OVERLOADED, "the broker is out of memory", in->event, in->event_len, &in->id);
+    }
+}
+
+void core_conn_message(struct core *core, struct conn *conn, const struct incoming *in)
+{
+    bool is_reserved = in->event_len && in->event[0] == '@';
+    bool is_ping = in->event_len == 5 && memcmp(in->event, "@ping", 5) == 0;
+    const char *wrong = is_reserved ? NULL : event_name_fault(in->event, in->event_len);
+
+    if (is_reserved && !is_ping) {
+        refuse(core, conn, CODE_RESERVED_EVENT,
+               "events that begin with @ are the broker's own; a client may send @ping", in->event,
+               in->event_len, &in->id);
+        return;
+    }
+    if (wrong) {
+        refuse(core, conn, CODE_BAD_EVENT, wrong, NULL, 0, &in->id);
+        return;
+    }
+    if (in->id.kind != QUESTION_NONE && !may_ask(core, conn, in))
+        return;
+    if (is_ping) {
+        answer_ping(core, conn, in);
+        return;
+    }
+    if (nobody_listens(core, in->event, in->event_len)) {
+        core->counters->no_handler++;
+        refuse(core, conn, CODE_NO_HANDLER, "no handler listens to this event", in->event, in->event_len,
+               &in->id);
+        return;
+    }
+    publish_message(core, conn, in);
+}
+
+/* -- time ---------------------------------------------------------------------------------------------- */
+
+static void questions_expire(struct core *core)
+{
+    struct question *question;
+    while ((question = core->questions.oldest) && question->deadline_ms <= core->now.mono_ms) {
+        struct message *message = message_error(CODE_TIMEOUT, "no handler answered in time", question->event,
+                                                question->event_len, &question->id);
+        core->counters->questions_timeout++;
+        if (message)
+            core_deliver(core, question->conn, message, DELIVERY_ANSWER);
+        message_unref(message);
+        question_close(&core->questions, question);
+    }
+}
+
+void core_tick(struct core *core, struct core_time now)
+{
+    core->now = now;
+    timers_run(&core->timers, now.mono_ms, core);
+    questions_expire(core);
+    announcements_expire(&core->announcements, now.mono_ms);
+    replies_expire(&core->replies, now.mono_ms);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint64_t core_next(const struct core *core)
+{
+    uint64_t next = timers_next(&core->timers);
+    if (core->questions.oldest)
+        next = earlier(next, core->questions.oldest->deadline_ms);
+    next = earlier(next, announcements_next(&core->announcements));
+    return earlier(next, replies_next(&core->replies));
+}
+
+void core_flush(struct core *core)
+{
+    publisher_flush(&core->publisher);
+}
+
+/* -- links --------------------------------------------------------------------------------------------- */
+
+void core_link_up(struct core *core, uint64_t link, bool is_tcp)
+{
+    (void)link;
+    (void)is_tcp;
+    core->counters->call_links++;
+}
+
+void core_link_down(struct core *core, uint64_t link)
+{
+    core->counters->call_links--;
+    announcements_link_down(&core->announcements, link);
+}
+
+void core_subscribers(struct core *core, unsigned count)
+{
+    core->publisher.subscribers = count;
+    core->counters->subscriber_links = count;
+}
+
+int core_batch(struct core *core, const struct batch_rule *rule, struct fault *fault)
+{
+    const char *wrong = event_name_fault(rule->event, strlen(rule->event));
+    if (wrong)
+        return fault_set(fault, CODE_BAD_ARGUMENT, NULL, "event: %s", wrong);
+    return batches_set(&core->batches, rule, core->now.mono_ms, fault);
+}
+
+/* -- the end ------------------------------------------------------------------------------------------- */
+
+/* Close as many as the time that has passed has a right to. */
+static void stop_fire(struct timer *timer, void *arg)
+{
+    struct core *core = arg;
+    struct stopping *stopping = &core->stopping;
+    uint64_t passed = core->now.mono_ms - stopping->begin_ms;
+    size_t due = stopping->count;
+    if (passed < stopping->drain_ms)
+        due = (size_t)((double)stopping->count * (double)passed / (double)stopping->drain_ms);
+    for (; stopping->done < due; stopping->done++) {
+        struct conn *conn = conn_table_find(&core->conns, stopping->numbers[stopping->done]);
+        if (conn)
+            core_conn_close(core, conn, 1001, "the server is going away", 24);
+    }
+    if (stopping->done < stopping->count)
+        timer_start(&core->timers, timer, core->now.mono_ms + STOP_STEP_MS, stop_fire);
+}
+
+/* The numbers of all connections, shuffled (Fisher, Yates). */
+static int stop_list(struct core *core, struct stopping *stopping)
+{
+    size_t place = 0;
+    stopping->numbers = calloc(core->conns.count + 1, sizeof(stopping->numbers[0]));
+    if (!stopping->numbers)
+        return -ENOMEM;
+    for (struct conn *conn; (conn = conn_table_walk(&core->conns, &place));)
+        stopping->numbers[stopping->count++] = conn->number;
+    for (size_t i = stopping->count; i > 1; i--) {
+        size_t other = (size_t)(random_next(&core->random) % i);
+        uint64_t number = stopping->numbers[i - 1];
+        stopping->numbers[i - 1] = stopping->numbers[other];
+        stopping->numbers[other] = number;
+    }
+    return 0;
+}
+
+static void close_all(struct core *core)
+{
+    size_t place = 0;
+    for (struct conn *conn; (conn = conn_table_walk(&core->conns, &place));)
+        core_conn_close(core, conn, 1001, "the server is going away", 24);
+}
+
+void core_stop(struct core *core, unsigned drain_ms)
+{
+    struct stopping *stopping = &core->stopping;
+    if (core->is_stopping)
+        return;
+    core->is_stopping = true;
+    batches_flush(&core->batches);
+    stopping->begin_ms = core->now.mono_ms;
+    stopping->drain_ms = drain_ms;
+    if (stop_list(core, stopping) < 0) {
+        close_all(core);
+        return;
+    }
+    stop_fire(&stopping->timer, core);
+}

@@ -1,0 +1,451 @@
+/* Operations that send to clients: send, answer, close, batch. */
+
+#include <string.h>
+
+#include "core/conn.h"
+#include "core/ops.h"
+#include "core/target.h"
+#include "wire/event_name.h"
+
+#define MAX_REASON      123  /* RFC 6455, section 5.5: 125 bytes of a control frame, less the code */
+#define MAX_EXCEPT      1024 /* ids in `except` */
+#define ERROR_CODE_MAX  64
+#define INTERVAL_MAX    60000 /* of a batch, ms */
+#define BATCH_ITEMS_MAX 10000
+#define BATCH_BYTES_MAX (256 * 1024)
+
+/* -- fill ---------------------------------------------------------------------------------------------- */
+
+/* Append the pairs of @map (or nothing when it is absent) whose keys are not in @without. Returns how many.
+ */
+static uint32_t copy_pairs(const struct arg *map, const struct arg *without, struct buf *out)
+{
+    struct mp_reader r = mp_reader(map->raw, map->len);
+    struct mp_token header, key;
+    struct mp_reader ignored;
+    const uint8_t *value;
+    size_t len;
+    uint32_t copied = 0;
+    if (!map->given || !mp_next(&r, &header))
+        return 0;
+    for (uint32_t i = 0; i < header.count && mp_next(&r, &key) && mp_raw(&r, &value, &len); i++) {
+        if (mp_map_get(mp_reader(without->raw, without->len), key.bytes, key.len, &ignored))
+            continue;
+        mp_put_str(out, key.bytes, key.len);
+        buf_put(out, value, len);
+        copied++;
+    }
+    return copied;
+}
+
+/* Append one pair of `fill`: the key, and how many match the filter @raw. */
+static int put_count(struct call *call, const struct mp_token *key, const uint8_t *raw, size_t len,
+                     const struct arg *args, struct buf *out)
+{
+    struct arg filter = {.given = true, .raw = raw, .len = len};
+    struct mp_reader r = mp_reader(raw, len);
+    struct query query;
+    const struct place fill = place_key(call->at, "fill", 4);
+    const struct place at = place_key(&fill, key->bytes, key->len);
+    if (!mp_next(&r, &filter.token) || filter.token.type != MP_MAP)
+        return fault_set(call->fault, CODE_BAD_ARGUMENT, &at, "this must be a filter, a map");
+    if (query_init(&query, call->core, &filter, &at, args, call->at, call->fault) < 0)
+        return -1;
+    mp_put_str(out, key->bytes, key->len);
+    mp_put_uint(out, query_count(&query, call->core));
+    query_deinit(&query);
+    return 0;
+}
+
+int fill_payload(struct call *call, const struct arg *fill, const struct arg *payload, const struct arg *args,
+                 struct buf *out)
+{
+    struct mp_reader r = mp_reader(fill->raw, fill->len);
+    struct mp_token header, key;
+    const uint8_t *raw;
+    size_t len;
+    if (payload->given && payload->token.type != MP_MAP)
+        return call_fault(call, CODE_BAD_ARGUMENT, "payload", "with `fill` this must be a map");
+    size_t mark = mp_open(out);
+    uint32_t pairs = copy_pairs(payload, fill, out);
+    mp_next(&r, &header);
+    for (uint32_t i = 0; i < header.count && mp_next(&r, &key) && mp_raw(&r, &raw, &len); i++) {
+        if (put_count(call, &key, raw, len, args, out) < 0)
+            return -1;
+        pairs++;
+    }
+    mp_close_map(out, mark, pairs);
+    return out->failed ? call_fault(call, CODE_OVERLOADED, NULL, "the broker is out of memory") : 0;
+}
+
+/* What a send or an answer carries: as it was given, or filled into @filled. NULL in *@mp: nothing. */
+static int outgoing_payload(struct call *call, const struct arg *payload, const struct arg *fill,
+                            const struct arg *args, struct buf *filled, const void **mp, size_t *len)
+{
+    *mp = payload->given ? payload->raw : NULL;
+    *len = payload->given ? payload->len : 0;
+    if (fill->given) {
+        if (fill_payload(call, fill, payload, args, filled) < 0)
+            return -1;
+        *mp = filled->data;
+        *len = filled->len;
+    }
+    if (*len > call->core->options.max_message_bytes)
+        return call_fault(call, CODE_MESSAGE_TOO_LARGE, "payload", "%zu bytes, a message has at most %zu",
+                          *len, call->core->options.max_message_bytes);
+    return 0;
+}
+
+static int check_event(struct call *call, const struct arg *event)
+{
+    const char *wrong = event_name_fault(event->token.bytes, event->token.len);
+    return wrong ? call_fault(call, CODE_BAD_ARGUMENT, "event", "%s", wrong) : 0;
+}
+
+/* -- send ---------------------------------------------------------------------------------------------- */
+
+enum {
+    SEND_CONN = 1,
+    SEND_FILTER,
+    SEND_ARGS,
+    SEND_EVENT,
+    SEND_PAYLOAD,
+    SEND_EXCEPT,
+    SEND_UNBATCHED,
+    SEND_FILL
+};
+
+const struct arg_spec ARGS_SEND[] = {
+    OP_ARG,
+    [SEND_CONN] = {"conn", ARG_STR, false},
+    [SEND_FILTER] = {"filter", ARG_MAP, false},
+    [SEND_ARGS] = {"args", ARG_MAP, false},
+    [SEND_EVENT] = {"event", ARG_STR, true},
+    [SEND_PAYLOAD] = {"payload", ARG_ANY, false},
+    [SEND_EXCEPT] = {"except", ARG_STR_LIST, false},
+    [SEND_UNBATCHED] = {"unbatched", ARG_BOOL, false},
+    [SEND_FILL] = {"fill", ARG_MAP, false},
+    ARGS_END,
+};
+
+/* One send under way: the message is made once, whoever gets it. */
+struct sending {
+    struct batch *batch;     /* the event's; NULL: none */
+    bool batched;            /* goes into it */
+    struct blob *payload;    /* when batched */
+    struct message *message; /* when not */
+    uint64_t matched, refused;
+};
+
+static int sending_init(struct call *call, struct sending *sending, const void *mp, size_t len)
+{
+    static const uint8_t nil = 0xc0;
+    const struct mp_token *event = &call->args[SEND_EVENT].token;
+    const struct arg *unbatched = &call->args[SEND_UNBATCHED];
+    *sending = (struct sending){.batch = batches_find(&call->core->batches, event->bytes, event->len)};
+    sending->batched = sending->batch && !(unbatched->given && unbatched->token.boolean);
+    if (sending->batched)
+        sending->payload = blob_new(mp ? mp : &nil, mp ? len : 1);
+    else
+        sending->message = message_new(event->bytes, event->len, mp, len, NULL);
+    if (!sending->payload && !sending->message)
+        return call_fault(call, CODE_OVERLOADED, NULL, "the broker is out of memory");
+    return 0;
+}
+
+static void sending_deinit(struct sending *sending)
+{
+    blob_unref(sending->payload);
+    message_unref(sending->message);
+}
+
+/* 0, or not when its queue, or memory, refused it. */
+static int send_to(struct core *core, struct sending *sending, struct conn *conn)
+{
+    if (sending->batched)
+        return batch_add(sending->batch, conn, sending->payload, core->now.mono_ms);
+    int refused = sending->batch ? batch_flush_conn(sending->batch, conn) : 0;
+    return refused | core_deliver(core, conn, sending->message, DELIVERY_PUSH);
+}
+
+static bool is_excepted(const struct arg *except, const struct conn *conn)
+{
+    uint32_t count;
+    struct mp_reader r = args_strings(except, &count);
+    struct mp_token id;
+    for (uint32_t i = 0; i < count && mp_next(&r, &id); i++) {
+        if (mp_is(&id, conn->id))
+            return true;
+    }
+    return false;
+}
+
+static int send_target(struct call *call, struct target *target)
+{
+    const struct arg *args = call->args;
+    struct sending sending = {0};
+    struct buf filled = BUF_INIT;
+    const void *mp;
+    size_t len;
+    int r =
+        outgoing_payload(call, &args[SEND_PAYLOAD], &args[SEND_FILL], &args[SEND_ARGS], &filled, &mp, &len);
+    if (!r)
+        r = sending_init(call, &sending, mp, len);
+    buf_deinit(&filled);
+    if (r < 0)
+        return -1;
+    for (struct conn *conn; (conn = target_next(target, call->core));) {
+        if (is_excepted(&args[SEND_EXCEPT], conn))
+            continue;
+        sending.matched++;
+        sending.refused += send_to(call->core, &sending, conn) != 0;
+    }
+    sending_deinit(&sending);
+    result_uint(call, "matched", sending.matched);
+    result_uint(call, "refused", sending.refused);
+    return 0;
+}
+
+int op_send(struct call *call)
+{
+    const struct arg *args = call->args;
+    struct target target;
+    uint32_t except;
+    args_strings(&args[SEND_EXCEPT], &except);
+    if (except > MAX_EXCEPT)
+        return call_fault(call, CODE_BAD_ARGUMENT, "except", "at most %d connections", MAX_EXCEPT);
+    if (check_event(call, &args[SEND_EVENT]) < 0 ||
+        target_init(&target, call->core, &args[SEND_CONN], &args[SEND_FILTER], &args[SEND_ARGS], call->at,
+                    call->fault) < 0)
+        return -1;
+    int r = send_target(call, &target);
+    target_deinit(&target);
+    return r;
+}
+
+/* -- answer -------------------------------------------------------------------------------------------- */
+
+enum { ANSWER_CONN = 1, ANSWER_I, ANSWER_PAYLOAD, ANSWER_ERROR, ANSWER_FILL, ANSWER_ARGS };
+
+const struct arg_spec ARGS_ANSWER[] = {
+    OP_ARG,
+    [ANSWER_CONN] = {"conn", ARG_STR, true},
+    [ANSWER_I] = {"i", ARG_ID, true},
+    [ANSWER_PAYLOAD] = {"payload", ARG_ANY, false},
+    [ANSWER_ERROR] = {"error", ARG_MAP, false},
+    [ANSWER_FILL] = {"fill", ARG_MAP, false},
+    [ANSWER_ARGS] = {"args", ARG_MAP, false},
+    ARGS_END,
+};
+
+enum { ERROR_CODE, ERROR_MESSAGE, ERROR_TEMPORARY, ERROR_DATA };
+
+static const struct arg_spec ARGS_ERROR[] = {
+    [ERROR_CODE] = {"code", ARG_STR, true},
+    [ERROR_MESSAGE] = {"message", ARG_STR, false},
+    [ERROR_TEMPORARY] = {"temporary", ARG_BOOL, false},
+    [ERROR_DATA] = {"data", ARG_ANY, false},
+    ARGS_END,
+};
+
+static struct question_id id_of(const struct mp_token *token)
+{
+    struct question_id id = {.kind = QUESTION_NUMBER};
+    if (token->type == MP_UINT) {
+        id.number = token->uint;
+        return id;
+    }
+    id.kind = QUESTION_TEXT;
+    id.len = (uint8_t)token->len;
+    memcpy(id.text, token->bytes, token->len);
+    return id;
+}
+
+/* The payload of the `@error` that a handler's refusal is. */
+static int put_refusal(struct call *call, const struct question *question, struct buf *out)
+{
+    struct arg error[ARGS_MAX];
+    const struct arg *given = &call->args[ANSWER_ERROR];
+    const struct place at = place_key(call->at, "error", 5), at_code = place_key(&at, "code", 4);
+    if (args_read(error, ARGS_ERROR, given->raw, given->len, &at, call->fault) < 0)
+        return -1;
+    const struct mp_token *code = &error[ERROR_CODE].token;
+    if (code->len < 1 || code->len > ERROR_CODE_MAX)
+        return fault_set(call->fault, CODE_BAD_ARGUMENT, &at_code, "this must have 1 to %d bytes",
+                         ERROR_CODE_MAX);
+    mp_put_map(out, 4 + error[ERROR_DATA].given);
+    mp_put_text(out, "code");
+    mp_put_str(out, code->bytes, code->len);
+    mp_put_text(out, "message");
+    if (error[ERROR_MESSAGE].given)
+        buf_put(out, error[ERROR_MESSAGE].raw, error[ERROR_MESSAGE].len);
+    else
+        mp_put_text(out, "");
+    mp_put_text(out, "temporary");
+    mp_put_bool(out, error[ERROR_TEMPORARY].given && error[ERROR_TEMPORARY].token.boolean);
+    mp_put_text(out, "event");
+    mp_put_str(out, question ? question->event : "", question ? question->event_len : 0);
+    if (error[ERROR_DATA].given) {
+        mp_put_text(out, "data");
+        buf_put(out, error[ERROR_DATA].raw, error[ERROR_DATA].len);
+    }
+    return 0;
+}
+
+/* What the answer says, checked also when nobody waits for it any more. */
+static int answer_payload(struct call *call, const struct question *question, struct buf *out,
+                          const void **mp, size_t *len)
+{
+    const struct arg *args = call->args;
+    if (!args[ANSWER_ERROR].given)
+        return outgoing_payload(call, &args[ANSWER_PAYLOAD], &args[ANSWER_FILL], &args[ANSWER_ARGS], out, mp,
+                                len);
+    if (args[ANSWER_PAYLOAD].given || args[ANSWER_FILL].given)
+        return call_fault(call, CODE_BAD_ARGUMENT, "error", "an answer has a payload or an error, not both");
+    if (put_refusal(call, question, out) < 0)
+        return -1;
+    *mp = out->data;
+    *len = out->len;
+    if (*len > call->core->options.max_message_bytes)
+        return call_fault(call, CODE_MESSAGE_TOO_LARGE, "error", "%zu bytes, a message has at most %zu", *len,
+                          call->core->options.max_message_bytes);
+    return 0;
+}
+
+static int answer_question(struct call *call, struct question *question, const void *mp, size_t len)
+{
+    struct core *core = call->core;
+    bool is_error = call->args[ANSWER_ERROR].given;
+    struct message *message = message_new(is_error ? "@error" : question->event,
+                                          is_error ? 6 : question->event_len, mp, len, &question->id);
+    if (!message)
+        return call_fault(call, CODE_OVERLOADED, NULL, "the broker is out of memory");
+    core_deliver(core, question->conn, message, DELIVERY_ANSWER);
+    message_unref(message);
+    question_close(&core->questions, question);
+    core->counters->questions_answered++;
+    return 0;
+}
+
+int op_answer(struct call *call)
+{
+    const struct arg *args = call->args;
+    const struct question_id id = id_of(&args[ANSWER_I].token);
+    const struct conn *conn =
+        core_conn_find(call->core, args[ANSWER_CONN].token.bytes, args[ANSWER_CONN].token.len);
+    struct question *question = conn ? question_find(conn, &id) : NULL;
+    struct buf out = BUF_INIT;
+    const void *mp = NULL;
+    size_t len = 0;
+    int r = answer_payload(call, question, &out, &mp, &len);
+    if (!r && out.failed)
+        r = call_fault(call, CODE_OVERLOADED, NULL, "the broker is out of memory");
+    if (!r && question)
+        r = answer_question(call, question, mp, len);
+    if (!r)
+        result_bool(call, "first", question != NULL);
+    buf_deinit(&out);
+    return r;
+}
+
+/* -- close --------------------------------------------------------------------------------------------- */
+
+enum { CLOSE_CONN = 1, CLOSE_FILTER, CLOSE_ARGS, CLOSE_CODE, CLOSE_REASON };
+
+const struct arg_spec ARGS_CLOSE[] = {
+    OP_ARG,
+    [CLOSE_CONN] = {"conn", ARG_STR, false},
+    [CLOSE_FILTER] = {"filter", ARG_MAP, false},
+    [CLOSE_ARGS] = {"args", ARG_MAP, false},
+    [CLOSE_CODE] = {"code", ARG_UINT, true},
+    [CLOSE_REASON] = {"reason", ARG_STR, false},
+    ARGS_END,
+};
+
+int op_close(struct call *call)
+{
+    const struct arg *args = call->args;
+    uint64_t code = args[CLOSE_CODE].token.uint, matched = 0;
+    const struct mp_token *reason = &args[CLOSE_REASON].token;
+    bool has_reason = args[CLOSE_REASON].given;
+    struct target target;
+    if (code != 1000 && (code < 3000 || code > 4999))
+        return call_fault(call, CODE_BAD_ARGUMENT, "code", "this must be 1000 or from 3000 to 4999");
+    if (has_reason && reason->len > MAX_REASON)
+        return call_fault(call, CODE_BAD_ARGUMENT, "reason", "at most %d bytes", MAX_REASON);
+    if (target_init(&target, call->core, &args[CLOSE_CONN], &args[CLOSE_FILTER], &args[CLOSE_ARGS], call->at,
+                    call->fault) < 0)
+        return -1;
+    for (struct conn *conn; (conn = target_next(&target, call->core)); matched++)
+        core_conn_close(call->core, conn, (unsigned)code, has_reason ? reason->bytes : "",
+                        has_reason ? reason->len : 0);
+    target_deinit(&target);
+    result_uint(call, "matched", matched);
+    return 0;
+}
+
+/* -- batch --------------------------------------------------------------------------------------------- */
+
+enum { BATCH_EVENT = 1, BATCH_INTERVAL, BATCH_ITEMS, BATCH_BYTES, BATCH_KEEP, BATCH_LATEST_BY };
+
+const struct arg_spec ARGS_BATCH[] = {
+    OP_ARG,
+    [BATCH_EVENT] = {"event", ARG_STR, true},
+    [BATCH_INTERVAL] = {"interval_ms", ARG_UINT, true},
+    [BATCH_ITEMS] = {"max_items", ARG_UINT, false},
+    [BATCH_BYTES] = {"max_bytes", ARG_UINT, false},
+    [BATCH_KEEP] = {"keep", ARG_STR, false},
+    [BATCH_LATEST_BY] = {"latest_by", ARG_STR, false},
+    ARGS_END,
+};
+
+/* A number of the operation, from 1 to @max. */
+static int read_bound(struct call *call, int index, const char *key, uint64_t max, uint64_t *value)
+{
+    const struct arg *arg = &call->args[index];
+    *value = 0;
+    if (!arg->given)
+        return 0;
+    *value = arg->token.uint;
+    if (*value < 1 || *value > max)
+        return call_fault(call, CODE_BAD_ARGUMENT, key, "this must be from 1 to %llu",
+                          (unsigned long long)max);
+    return 0;
+}
+
+static int read_keep(struct call *call, struct batch_rule *rule)
+{
+    const struct arg *keep = &call->args[BATCH_KEEP];
+    rule->keep = keep->given && mp_is(&keep->token, "latest") ? BATCH_KEEP_LATEST : BATCH_KEEP_ALL;
+    if (keep->given && rule->keep == BATCH_KEEP_ALL && !mp_is(&keep->token, "all"))
+        return call_fault(call, CODE_BAD_ARGUMENT, "keep", "this must be \"all\" or \"latest\"");
+    return 0;
+}
+
+int op_batch(struct call *call)
+{
+    const struct arg *args = call->args;
+    const struct mp_token *event = &args[BATCH_EVENT].token, *by = &args[BATCH_LATEST_BY].token;
+    char name[EVENT_NAME_MAX + 1] = "", latest_by[EVENT_NAME_MAX + 1] = "";
+    struct batch_rule rule = {.event = name};
+    uint64_t items, bytes;
+    if (check_event(call, &args[BATCH_EVENT]) < 0)
+        return -1;
+    if (args[BATCH_INTERVAL].token.uint > INTERVAL_MAX)
+        return call_fault(call, CODE_BAD_ARGUMENT, "interval_ms", "this must be from 0 to %d", INTERVAL_MAX);
+    if (read_bound(call, BATCH_ITEMS, "max_items", BATCH_ITEMS_MAX, &items) < 0 ||
+        read_bound(call, BATCH_BYTES, "max_bytes", BATCH_BYTES_MAX, &bytes) < 0 || read_keep(call, &rule) < 0)
+        return -1;
+    if (args[BATCH_LATEST_BY].given) {
+        if (by->len < 1 || by->len > EVENT_NAME_MAX || memchr(by->bytes, 0, by->len))
+            return call_fault(call, CODE_BAD_ARGUMENT, "latest_by",
+                              "this must be a field's name of 1 to %d bytes", EVENT_NAME_MAX);
+        memcpy(latest_by, by->bytes, by->len);
+        rule.latest_by = latest_by;
+    }
+    memcpy(name, event->bytes, event->len);
+    rule.interval_ms = (unsigned)args[BATCH_INTERVAL].token.uint;
+    rule.max_items = (unsigned)items;
+    rule.max_bytes = (size_t)bytes;
+    return batches_set(&call->core->batches, &rule, call->core->now.mono_ms, call->fault);
+}

@@ -1,0 +1,367 @@
+#include "core/request.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/hash.h"
+#include "core/ops.h"
+#include "wire/nearest.h"
+
+/* Bytes that the error result of an operation takes at most. */
+#define ERROR_BYTES 640
+#define CLIENT_MIN  16
+#define CLIENT_MAX  64
+
+enum { HEAD_V, HEAD_CLIENT, HEAD_ID, HEAD_OPS, HEAD_EPOCH, HEAD_KEY };
+
+static const struct arg_spec HEAD[] = {
+    [HEAD_V] = {"v", ARG_UINT, true},
+    [HEAD_CLIENT] = {"client", ARG_STR, true},
+    [HEAD_ID] = {"id", ARG_UINT, true},
+    [HEAD_OPS] = {"ops", ARG_LIST, true},
+    [HEAD_EPOCH] = {"epoch", ARG_STR, false},
+    [HEAD_KEY] = {"key", ARG_STR, false},
+    {NULL, ARG_ANY, false},
+};
+
+void result_key(struct call *call, const char *key)
+{
+    mp_put_text(call->out, key);
+    call->pairs++;
+}
+
+void result_uint(struct call *call, const char *key, uint64_t value)
+{
+    result_key(call, key);
+    mp_put_uint(call->out, value);
+}
+
+void result_bool(struct call *call, const char *key, bool value)
+{
+    result_key(call, key);
+    mp_put_bool(call->out, value);
+}
+
+void result_text(struct call *call, const char *key, const char *text)
+{
+    result_key(call, key);
+    mp_put_text(call->out, text);
+}
+
+void result_raw(struct call *call, const char *key, const void *mp, size_t len)
+{
+    result_key(call, key);
+    buf_put(call->out, mp, len);
+}
+
+int call_fault(struct call *call, enum code code, const char *key, const char *format, ...)
+{
+    char text[sizeof(call->fault->message)];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, sizeof(text), format, list);
+    va_end(list);
+    const struct place place = place_key(call->at, key, key ? strlen(key) : 0);
+    return fault_set(call->fault, code, key ? &place : call->at, "%s", text);
+}
+
+/* The pairs of an error: in a result, and in the reply to a request that was refused as a whole. */
+static uint32_t put_fault(struct buf *out, const struct fault *fault)
+{
+    mp_put_text(out, "ok");
+    mp_put_bool(out, false);
+    mp_put_text(out, "code");
+    mp_put_text(out, code_text(fault->code));
+    mp_put_text(out, "message");
+    mp_put_text(out, fault->message);
+    if (!*fault->at)
+        return 3;
+    mp_put_text(out, "at");
+    mp_put_text(out, fault->at);
+    return 4;
+}
+
+static void put_error_result(struct buf *out, const struct fault *fault)
+{
+    size_t mark = mp_open(out);
+    mp_close_map(out, mark, put_fault(out, fault));
+}
+
+/* -- operations ---------------------------------------------------------------------------------------- */
+
+static const struct op *find_op(const struct mp_token *name)
+{
+    for (const struct op *op = OPS; op->name; op++) {
+        if (mp_is(name, op->name))
+            return op;
+    }
+    return NULL;
+}
+
+/* The operation that the map @raw asks for, or NULL with a fault. */
+static const struct op *op_of(const uint8_t *raw, size_t len, const struct place *at, struct fault *fault)
+{
+    struct mp_reader value;
+    struct mp_token name;
+    const struct place place = place_key(at, "op", 2);
+    if (!mp_map_get(mp_reader(raw, len), "op", 2, &value) || !mp_next(&value, &name) || name.type != MP_STR) {
+        fault_set(fault, CODE_BAD_ARGUMENT, &place, "each operation is a map with its name as `op`");
+        return NULL;
+    }
+    const struct op *op = find_op(&name);
+    if (op)
+        return op;
+    const char *meant = nearest(name.bytes, name.len, ops_names());
+    if (meant)
+        fault_set(fault, CODE_UNKNOWN_OP, &place, "there is no operation `%.*s`; did you mean `%s`?",
+                  name.len > 64 ? 64 : (int)name.len, name.bytes, meant);
+    else
+        fault_set(fault, CODE_UNKNOWN_OP, &place, "there is no operation `%.*s`",
+                  name.len > 64 ? 64 : (int)name.len, name.bytes);
+    return NULL;
+}
+
+static int run_op(struct call *call, const uint8_t *raw, size_t len)
+{
+    const struct op *op = op_of(raw, len, call->at, call->fault);
+    if (!op || args_read(call->args, op->args, raw, len, call->at, call->fault) < 0)
+        return -1;
+    size_t mark = mp_open(call->out);
+    mp_put_text(call->out, "ok");
+    mp_put_bool(call->out, true);
+    call->pairs = 1;
+    if (op->run(call) < 0)
+        return -1;
+    mp_close_map(call->out, mark, call->pairs);
+    return 0;
+}
+
+/* Run one operation; its result, or its error, is appended to the reply, which stays below @limit bytes. */
+static void run_result(struct core *core, const struct request *request, uint32_t index, const uint8_t *raw,
+                       size_t len, size_t limit)
+{
+    const struct place ops = place_key(NULL, "ops", 3);
+    const struct place at = place_index(&ops, index);
+    struct fault fault = {.code = CODE_OK};
+    struct call call = {.core = core, .request = request, .at = &at, .out = &core->reply, .fault = &fault};
+    size_t before = core->reply.len;
+
+    core->counters->operations++;
+    int failed = run_op(&call, raw, len);
+    if (!failed && core->reply.len > limit)
+        failed =
+            fault_set(&fault, CODE_REPLY_TOO_LARGE, &at, "the results of the request do not fit %zu bytes",
+                      core->options.max_request_bytes);
+    if (!failed)
+        return;
+    core->counters->operations_failed++;
+    if (!core->reply.failed)
+        core->reply.len = before;
+    put_error_result(&core->reply, &fault);
+}
+
+static void run_all(struct core *core, const struct request *request)
+{
+    struct mp_reader r = mp_reader(request->ops->raw, request->ops->len);
+    struct mp_token list;
+    mp_next(&r, &list);
+    mp_put_array(&core->reply, list.count);
+    for (uint32_t i = 0; i < list.count; i++) {
+        const uint8_t *raw;
+        size_t len;
+        size_t reserved = (size_t)(list.count - i - 1) * ERROR_BYTES;
+        mp_raw(&r, &raw, &len);
+        run_result(core, request, i, raw, len, core->options.max_request_bytes - reserved);
+    }
+}
+
+static bool changes_anything(const struct request *request)
+{
+    struct mp_reader r = mp_reader(request->ops->raw, request->ops->len);
+    struct mp_token list;
+    mp_next(&r, &list);
+    for (uint32_t i = 0; i < list.count; i++) {
+        struct fault ignored;
+        const uint8_t *raw;
+        size_t len;
+        mp_raw(&r, &raw, &len);
+        const struct op *op = op_of(raw, len, NULL, &ignored);
+        if (op && op->changes)
+            return true;
+    }
+    return false;
+}
+
+/* -- the head ------------------------------------------------------------------------------------------ */
+
+/* Compare in a time that tells nothing about where they differ. */
+static bool same_key(const char *key, const struct arg *given)
+{
+    size_t len = strlen(key);
+    if (!given->given || given->token.len != len)
+        return false;
+    unsigned char difference = 0;
+    for (size_t i = 0; i < len; i++)
+        difference |= (unsigned char)(key[i] ^ given->token.bytes[i]);
+    return difference == 0;
+}
+
+static int check_head(struct core *core, struct request *request, const struct arg *head, struct fault *fault)
+{
+    const struct arg *client = &head[HEAD_CLIENT], *epoch = &head[HEAD_EPOCH];
+    const struct place at_client = place_key(NULL, "client", 6), at_ops = place_key(NULL, "ops", 3);
+    request->has_id = true;
+    request->id = head[HEAD_ID].token.uint;
+    if (head[HEAD_V].token.uint != 1)
+        return fault_set(fault, CODE_BAD_VERSION, NULL, "this broker speaks `v` 1 only");
+    if (core->options.key && request->is_tcp && !same_key(core->options.key, &head[HEAD_KEY]))
+        return fault_set(fault, CODE_UNAUTHORIZED, NULL,
+                         head[HEAD_KEY].given ? "`key` is not this broker's"
+                                              : "requests over TCP must carry the broker's secret as `key`");
+    if (client->token.len < CLIENT_MIN || client->token.len > CLIENT_MAX)
+        return fault_set(fault, CODE_BAD_ARGUMENT, &at_client,
+                         "this must be a random string of 16 to 64 bytes");
+    if (epoch->given && !mp_is(&epoch->token, core->options.epoch))
+        return fault_set(fault, CODE_NEW_EPOCH, NULL, "the broker has started anew, its epoch is `%s`",
+                         core->options.epoch);
+    if (head[HEAD_OPS].token.count > core->options.max_ops)
+        return fault_set(fault, CODE_REQUEST_TOO_LARGE, &at_ops, "a request has at most %u operations",
+                         core->options.max_ops);
+    request->client = client->token.bytes;
+    request->client_len = client->token.len;
+    request->ops = &head[HEAD_OPS];
+    return 0;
+}
+
+static int read_head(struct core *core, struct request *request, struct arg *head, const void *body,
+                     size_t len, struct fault *fault)
+{
+    /* A payload may nest as deep as a client's message; the request's own levels come on top. */
+    static const struct mp_rules rules = {MP_ALLOW_BIN, MP_DEPTH + 4, CODE_BAD_REQUEST};
+    if (len > core->options.max_request_bytes)
+        return fault_set(fault, CODE_REQUEST_TOO_LARGE, NULL, "a request has at most %zu bytes",
+                         core->options.max_request_bytes);
+    if (mp_check(body, len, &rules, NULL, fault) < 0)
+        return -1;
+    if (args_read(head, HEAD, body, len, NULL, fault) < 0) {
+        request->has_id = head[HEAD_ID].given && head[HEAD_ID].token.type == MP_UINT;
+        request->id = request->has_id ? head[HEAD_ID].token.uint : 0;
+        return -1;
+    }
+    return check_head(core, request, head, fault);
+}
+
+/* {"v", "id"?, "epoch", and @pairs more that follow. */
+static void begin_reply(struct core *core, const struct request *request, uint32_t pairs)
+{
+    struct buf *out = &core->reply;
+    buf_reset(out);
+    mp_put_map(out, 2 + request->has_id + pairs);
+    mp_put_text(out, "v");
+    mp_put_uint(out, 1);
+    if (request->has_id) {
+        mp_put_text(out, "id");
+        mp_put_uint(out, request->id);
+    }
+    mp_put_text(out, "epoch");
+    mp_put_text(out, core->options.epoch);
+}
+
+static void send_reply(struct core *core, uint64_t ticket)
+{
+    static const char no_memory[] = "\x82\xa2ok\xc2\xa4"
+                                    "code\xaa"
+                                    "overloaded";
+    if (core->reply.failed)
+        core->effects.reply(core->effects.arg, ticket, no_memory, sizeof(no_memory) - 1);
+    else
+        core->effects.reply(core->effects.arg, ticket, core->reply.data, core->reply.len);
+}
+
+static void refuse(struct core *core, const struct request *request, uint64_t ticket,
+                   const struct fault *fault)
+{
+    core->counters->requests_refused++;
+    begin_reply(core, request, *fault->at ? 4 : 3);
+    put_fault(&core->reply, fault);
+    send_reply(core, ticket);
+}
+
+static void run_request(struct core *core, const struct request *request)
+{
+    begin_reply(core, request, 1);
+    mp_put_text(&core->reply, "results");
+    run_all(core, request);
+}
+
+/* -- repeats ------------------------------------------------------------------------------------------- */
+
+static const struct {
+    enum code code;
+    const char *text;
+} REFUSALS[] = {
+    [REPLIES_REUSED] = {CODE_ID_REUSED, "another request of this client had this id"},
+    [REPLIES_TOO_OLD] = {CODE_ID_TOO_OLD, "the reply to this id, or to a later one, is no longer stored"},
+    [REPLIES_NO_MEMORY] = {CODE_OVERLOADED, "the broker is out of memory"},
+};
+
+static void send_stored(struct core *core, uint64_t ticket, const struct blob *reply)
+{
+    core->counters->requests_repeated++;
+    core->effects.reply(core->effects.arg, ticket, reply->data, reply->len);
+}
+
+static void refuse_repeat(struct core *core, const struct request *request, uint64_t ticket,
+                          enum replies_result why)
+{
+    struct fault fault;
+    fault_set(&fault, REFUSALS[why].code, NULL, "%s", REFUSALS[why].text);
+    refuse(core, request, ticket, &fault);
+}
+
+/* A request that changes something runs once. */
+static void run_once(struct core *core, const struct request *request, uint64_t ticket, uint64_t fingerprint)
+{
+    struct stored *slot;
+    enum replies_result seen = replies_begin(&core->replies, request->client, request->client_len,
+                                             request->id, fingerprint, core->now.mono_ms, &slot);
+    if (seen == REPLIES_STORED) {
+        send_stored(core, ticket, slot->reply);
+    } else if (seen != REPLIES_NEW) {
+        refuse_repeat(core, request, ticket, seen);
+    } else {
+        run_request(core, request);
+        send_reply(core, ticket);
+        replies_finish(&core->replies, slot, core->reply.failed ? NULL : core->reply.data, core->reply.len);
+    }
+}
+
+/* One that only reads may run again. */
+static void run_read(struct core *core, const struct request *request, uint64_t ticket, uint64_t fingerprint)
+{
+    if (replies_reused(&core->replies, request->client, request->client_len, request->id, fingerprint)) {
+        refuse_repeat(core, request, ticket, REPLIES_REUSED);
+        return;
+    }
+    run_request(core, request);
+    send_reply(core, ticket);
+}
+
+void core_request(struct core *core, uint64_t link, bool is_tcp, uint64_t ticket, const void *body,
+                  size_t len)
+{
+    struct request request = {.link = link, .is_tcp = is_tcp};
+    struct arg head[ARGS_MAX] = {{0}};
+    struct fault fault;
+    core->counters->requests++;
+    if (read_head(core, &request, head, body, len, &fault) < 0) {
+        refuse(core, &request, ticket, &fault);
+        return;
+    }
+    uint64_t fingerprint = hash_bytes(core->options.seed, body, len);
+    if (changes_anything(&request))
+        run_once(core, &request, ticket, fingerprint);
+    else
+        run_read(core, &request, ticket, fingerprint);
+}

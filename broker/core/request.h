@@ -1,0 +1,58 @@
+#ifndef SLUICE_CORE_REQUEST_H
+#define SLUICE_CORE_REQUEST_H
+
+/* request: one request of a handler while it is worked on: its head, and the operation under way. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/args.h"
+#include "core/core_impl.h"
+
+struct request {
+    uint64_t link;
+    bool is_tcp;
+    const char *client;
+    size_t client_len;
+    bool has_id;
+    uint64_t id;
+    const struct arg *ops; /* the list */
+};
+
+/* One operation: its arguments read, the place where it stands, and where its result goes. */
+struct call {
+    struct core *core;
+    const struct request *request;
+    const struct place *at;
+    struct arg args[ARGS_MAX];
+    struct buf *out;
+    uint32_t pairs; /* of the result, `ok` included */
+    struct fault *fault;
+};
+
+/* An operation. Its arguments stand in `args` in the order that the file's enum of them has. */
+struct op {
+    const char *name;
+    bool changes; /* a repeat must not run it again */
+    const struct arg_spec *args;
+    int (*run)(struct call *call); /* 0, or -1 with the call's fault */
+};
+
+/* All of them, ends with a name of NULL. */
+extern const struct op OPS[];
+
+/* Add to the result. */
+void result_uint(struct call *call, const char *key, uint64_t value);
+void result_bool(struct call *call, const char *key, bool value);
+void result_text(struct call *call, const char *key, const char *text);
+void result_raw(struct call *call, const char *key, const void *mp, size_t len);
+
+/* Begin a value that the caller writes to call->out. */
+void result_key(struct call *call, const char *key);
+
+/* A fault at the argument @key (NULL: the operation as a whole). Returns -1. */
+int call_fault(struct call *call, enum code code, const char *key, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+#endif
