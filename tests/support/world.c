@@ -1,0 +1,197 @@
+#include "support/world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/conn.h"
+#include "wire/json.h"
+#include "wire/mp.h"
+
+static void put_json(struct buf *out, const void *mp, size_t len)
+{
+    const struct mp_rules rules = {.flags = MP_ALLOW_BIN, .depth = MP_DEPTH_MAX};
+    struct fault fault = {.code = CODE_OK};
+    if (mp_check(mp, len, &rules, NULL, &fault) < 0)
+        fail_msg("the core wrote bad MessagePack: %s %s", fault.at, fault.message);
+    assert_true(mp_to_json(mp, len, out));
+}
+
+static void on_publish(void *arg, const void *body, size_t len)
+{
+    struct world *w = arg;
+    size_t topic = strnlen(body, len);
+    assert_true(topic < len);
+    buf_printf(&w->trace, "publish %s ", (const char *)body);
+    put_json(&w->trace, (const char *)body + topic + 1, len - topic - 1);
+    buf_put_text(&w->trace, "\n");
+}
+
+static int on_deliver(void *arg, void *peer, struct message *m, enum delivery kind)
+{
+    struct world *w = arg;
+    (void)kind;
+    if (w->full_peer && strcmp(peer, w->full_peer) == 0)
+        return 1;
+    buf_printf(&w->trace, "%s <- ", (const char *)peer);
+    put_json(&w->trace, m->body->data, m->body->len);
+    buf_put_text(&w->trace, "\n");
+    return 0;
+}
+
+static void on_close(void *arg, void *peer, unsigned code, const char *reason, size_t reason_len)
+{
+    struct world *w = arg;
+    buf_printf(&w->trace, "%s closed %u %.*s\n", (const char *)peer, code, (int)reason_len, reason);
+}
+
+static void on_reply(void *arg, uint64_t ticket, const void *body, size_t len)
+{
+    struct world *w = arg;
+    assert_int_equal(ticket, 77);
+    w->replies++;
+    buf_reset(&w->reply);
+    buf_reset(&w->raw_reply);
+    buf_put(&w->raw_reply, body, len);
+    put_json(&w->reply, body, len);
+    buf_put_byte(&w->reply, 0);
+}
+
+void world_init(struct world *w)
+{
+    memset(w, 0, sizeof(*w));
+    w->options = CORE_OPTIONS_DEFAULT;
+    w->options.epoch = "epoch1";
+    w->options.version = "0.0";
+    w->options.seed[0] = 1;
+    w->options.seed[1] = 2;
+    w->now = (struct core_time){.mono_ms = 5000, .wall_ms = 1000000};
+    w->link = 1;
+}
+
+void world_start(struct world *w)
+{
+    const struct core_effects effects = {
+        .arg = w, .publish = on_publish, .deliver = on_deliver, .close = on_close, .reply = on_reply};
+    assert_int_equal(core_new(&w->core, &w->options, &effects, &w->counters, w->now), 0);
+    core_link_up(w->core, w->link, w->is_tcp);
+}
+
+void world_stop(struct world *w)
+{
+    core_free(w->core);
+    buf_deinit(&w->trace);
+    buf_deinit(&w->reply);
+    buf_deinit(&w->raw_reply);
+}
+
+struct conn *world_open_at(struct world *w, const char *name, const struct opening *opening)
+{
+    struct conn *conn = NULL;
+    char *peer = (char *)(uintptr_t)name;
+    return core_conn_opened(w->core, &conn, opening, peer) == 0 ? conn : NULL;
+}
+
+struct conn *world_open(struct world *w, const char *name, const char *subprotocol)
+{
+    const struct opening opening = {
+        .path = "/ws", .query = "", .remote = "10.0.0.1", .subprotocol = subprotocol};
+    struct conn *conn = world_open_at(w, name, &opening);
+    assert_non_null(conn);
+    return conn;
+}
+
+static void from_json(struct buf *out, const char *json)
+{
+    size_t offset;
+    const char *wrong = json_to_mp(json, strlen(json), out, &offset);
+    if (wrong)
+        fail_msg("bad JSON in the test: %s at %zu of %s", wrong, offset, json);
+}
+
+static struct question_id id_of(const char *json)
+{
+    struct question_id id = {.kind = QUESTION_NONE};
+    if (json && *json == '"') {
+        id.kind = QUESTION_TEXT;
+        id.len = (uint8_t)(strlen(json) - 2);
+        memcpy(id.text, json + 1, id.len);
+    } else if (json) {
+        id.kind = QUESTION_NUMBER;
+        id.number = strtoull(json, NULL, 10);
+    }
+    return id;
+}
+
+void world_say(struct world *w, struct conn *conn, const char *event, const char *payload, const char *id)
+{
+    struct buf mp = BUF_INIT;
+    if (payload)
+        from_json(&mp, payload);
+    const struct incoming in = {
+        .event = event,
+        .event_len = strlen(event),
+        .payload = mp.data,
+        .payload_len = mp.len,
+        .id = id_of(id),
+    };
+    core_conn_message(w->core, conn, &in);
+    buf_deinit(&mp);
+}
+
+const char *world_request_raw(struct world *w, const void *body, size_t len)
+{
+    w->replies = 0;
+    core_request(w->core, w->link, w->is_tcp, 77, body, len);
+    assert_int_equal(w->replies, 1);
+    return (const char *)w->reply.data;
+}
+
+const char *world_request(struct world *w, const char *request)
+{
+    struct buf mp = BUF_INIT;
+    from_json(&mp, request);
+    const char *reply = world_request_raw(w, mp.data, mp.len);
+    buf_deinit(&mp);
+    return reply;
+}
+
+const char *world_call(struct world *w, const char *ops)
+{
+    struct buf request = BUF_INIT;
+    buf_printf(&request, "{\"v\":1,\"client\":\"test-client-0001\",\"id\":%llu,\"ops\":%s}",
+               (unsigned long long)++w->next_id, ops);
+    buf_put_byte(&request, 0);
+    char *reply = (char *)(uintptr_t)world_request(w, (const char *)request.data);
+    buf_deinit(&request);
+    char *results = strstr(reply, "\"results\":");
+    if (!results)
+        return reply;
+    reply[strlen(reply) - 1] = '\0'; /* the map's end */
+    return results + strlen("\"results\":");
+}
+
+void world_advance(struct world *w, uint64_t ms)
+{
+    uint64_t end = w->now.mono_ms + ms;
+    while (w->now.mono_ms < end) {
+        uint64_t next = core_next(w->core);
+        uint64_t step = next > end ? end : next <= w->now.mono_ms ? w->now.mono_ms + 1 : next;
+        w->now.wall_ms += step - w->now.mono_ms;
+        w->now.mono_ms = step;
+        core_tick(w->core, w->now);
+    }
+}
+
+const char *world_trace(struct world *w)
+{
+    core_flush(w->core);
+    buf_put_byte(&w->trace, 0);
+    w->trace.len = 0; /* the bytes stay until the next line is written */
+    return (const char *)w->trace.data;
+}

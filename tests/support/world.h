@@ -1,0 +1,63 @@
+#ifndef SLUICE_TESTS_WORLD_H
+#define SLUICE_TESTS_WORLD_H
+
+/* world: a core without edges, for tests. Its clock moves when told; what it does is written down line by line:
+ *
+ *     alice <- {"e":"chat:message","p":"hi"}      a message for the connection that was opened as alice
+ *     alice closed 4001 bye
+ *     publish chat:say {"v":1,...}
+ *
+ * JSON goes in and comes out. Each call fails the test when the core does what it must not (no reply, two replies). */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/core.h"
+#include "wire/buf.h"
+
+struct world {
+    struct core *core;
+    struct core_options options;
+    struct counters counters;
+    struct core_time now;
+    struct buf trace;
+    struct buf reply; /* JSON */
+    struct buf raw_reply;
+    unsigned replies;
+    uint64_t next_id;
+    uint64_t link;
+    bool is_tcp;
+    const char *full_peer; /* deliveries to this one are refused */
+};
+
+/* Options may be changed between world_init() and world_start(). Epoch "epoch1"; wall clock 1,000,000; mono 5,000. */
+void world_init(struct world *w);
+void world_start(struct world *w);
+void world_stop(struct world *w);
+
+/* Open a connection; @name (kept by pointer) stands for it in the trace. "" as @subprotocol: offered none. */
+struct conn *world_open(struct world *w, const char *name, const char *subprotocol);
+struct conn *world_open_at(struct world *w, const char *name, const struct opening *opening);
+
+/* A client's message: @payload as JSON or NULL, @id as JSON or NULL. */
+void world_say(struct world *w, struct conn *conn, const char *event, const char *payload, const char *id);
+
+/* A request of client "test-client-0001" with the next id and these operations (JSON list). Returns the list of
+ * results as JSON, or the whole reply when it was refused. Valid until the next call. */
+const char *world_call(struct world *w, const char *ops);
+
+/* A whole request as JSON. Returns the whole reply. */
+const char *world_request(struct world *w, const char *request);
+const char *world_request_raw(struct world *w, const void *body, size_t len);
+
+/* The clock moves, the core gets its ticks at the times it asks for. */
+void world_advance(struct world *w, uint64_t ms);
+
+/* What was done since the last call; publishes what waits first. Valid until something is done. */
+const char *world_trace(struct world *w);
+
+/* assert_string_equal on world_trace() and world_call(). */
+#define expect_trace(w, text)      assert_string_equal(world_trace(w), text)
+#define expect_call(w, ops, text)  assert_string_equal(world_call(w, ops), text)
+
+#endif
