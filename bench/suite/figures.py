@@ -1,0 +1,34 @@
+"""From the runs of a row to its figures, and to a table."""
+
+import statistics
+
+SPREAD_MAX_PERCENT = 30  # a row that scatters more says so
+
+
+def spread_percent(values):
+    """The distance between the extremes, as a share of the median."""
+    middle = statistics.median(values)
+    return 100 * (max(values) - min(values)) / middle if middle else 0.0
+
+
+def ratio(of, to):
+    """Median and spread of the ratios of each round: what disturbs a round disturbs both sides of it."""
+    rounds = [a / b if b else 0.0 for a, b in zip(of, to)]
+    return {"median": statistics.median(rounds), "spread_percent": spread_percent(rounds), "rounds": rounds}
+
+
+def whole(number):
+    return "{:,.0f}".format(number)
+
+
+def pair(values, form="{:.0f}"):
+    return " / ".join(form.format(value) for value in values)
+
+
+def table(header, lines):
+    """Columns as wide as they must be; the first one left, the others right."""
+    widths = [max(len(line[at]) for line in [header] + lines) for at in range(len(header))]
+    ruled = [header, ["-" * width for width in widths]] + lines
+    return "\n".join("  ".join(cell.ljust(width) if at == 0 else cell.rjust(width)
+                               for at, (cell, width) in enumerate(zip(line, widths))).rstrip()
+                     for line in ruled)
