@@ -1,0 +1,87 @@
+#include "ws/callbacks.h"
+
+#include "wire/workaround.h"
+#include "ws/conn.h"
+#include "ws/handshake.h"
+#include "ws/writer.h"
+
+static int on_receive(struct lws *wsi, struct ws_conn *conn, const void *in, size_t len)
+{
+    ws_conn_receive(conn, in, len, lws_is_final_fragment(wsi), lws_frame_is_binary(wsi),
+                    lws_remaining_packet_payload(wsi));
+    return 0;
+}
+
+/* libwebsockets closes a request that it cannot read without a word. */
+static void on_http_dropped(struct ws_conn *conn)
+{
+    if (conn->state == CONN_HTTP && !conn->is_answered)
+        handshake_unreadable(conn);
+}
+
+static int on_raw(struct lws *wsi)
+{
+    /* A CONNECT request would turn the connection into a raw one that nobody serves. */
+    if (!WORKAROUND(refuse_connect))
+        return 0;
+    handshake_respond(lws_get_socket_fd(wsi), "405 Method Not Allowed", "Allow: GET, HEAD\r\n",
+                      "this is no proxy");
+    return -1;
+}
+
+static int on_conn(struct lws *wsi, struct ws_conn *conn, enum lws_callback_reasons reason, void *user,
+                   void *in, size_t len)
+{
+    switch ((int)reason) {
+    case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+        return handshake_check(conn);
+    case LWS_CALLBACK_FILTER_HTTP_CONNECTION:
+        return handshake_plain(conn, in, len);
+    case LWS_CALLBACK_HTTP:
+        handshake_not_found(conn);
+        return -1;
+    case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
+        on_http_dropped(conn);
+        return 0;
+    case LWS_CALLBACK_RAW_ADOPT:
+        conn->is_answered = true;
+        return on_raw(wsi);
+    case LWS_CALLBACK_ESTABLISHED:
+        return handshake_done(conn);
+    case LWS_CALLBACK_RECEIVE:
+        return on_receive(wsi, conn, in, len);
+    case LWS_CALLBACK_RECEIVE_PONG:
+        ws_conn_heard(conn);
+        return 0;
+    case LWS_CALLBACK_SERVER_WRITEABLE:
+        return writer_resume(conn);
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+        return ws_conn_peer_closes(conn, in, len);
+    case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
+        ws_conn_leaves(conn, lws_get_close_payload(wsi), (size_t)lws_get_close_length(wsi));
+        return 0;
+    case LWS_CALLBACK_CLOSED:
+        ws_conn_leaves(conn, NULL, 0);
+        return 0;
+    case LWS_CALLBACK_WSI_DESTROY:
+        lws_set_opaque_user_data(wsi, NULL);
+        ws_conn_free(conn);
+        return 0;
+    default:
+        return lws_callback_http_dummy(wsi, reason, user, in, len);
+    }
+}
+
+int callbacks_run(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
+{
+    if (reason == LWS_CALLBACK_WSI_CREATE) {
+        struct ws *ws = lws_context_user(lws_get_context(wsi));
+        ws->adopting = wsi;
+        return 0;
+    }
+    struct ws_conn *conn = wsi ? lws_get_opaque_user_data(wsi) : NULL;
+    if (!conn) /* about the context or a socket of libwebsockets' own */
+        return 0;
+    conn->wsi = wsi;
+    return on_conn(wsi, conn, reason, user, in, len);
+}
