@@ -271,20 +271,20 @@ static void test_skip_fails_on_values_that_lack_their_end(void **state)
     buf_deinit(&b);
 }
 
-static void test_skip_goes_64_deep_and_no_deeper(void **state)
+static void test_skip_goes_as_deep_as_any_value_and_no_deeper(void **state)
 {
     (void)state;
-    uint8_t bytes[MP_DEPTH + 1];
+    uint8_t bytes[MP_DEPTH_MAX + 1];
     memset(bytes, 0x91, sizeof(bytes));
-    bytes[MP_DEPTH - 1] = 0x90;
-    struct mp_reader r = mp_reader(bytes, MP_DEPTH);
+    bytes[MP_DEPTH_MAX - 1] = 0x90;
+    struct mp_reader r = mp_reader(bytes, MP_DEPTH_MAX);
     assert_true(mp_skip(&r));
-    bytes[MP_DEPTH - 1] = 0x91;
-    bytes[MP_DEPTH] = 0x90;
-    r = mp_reader(bytes, MP_DEPTH + 1);
+    bytes[MP_DEPTH_MAX - 1] = 0x91;
+    bytes[MP_DEPTH_MAX] = 0x90;
+    r = mp_reader(bytes, MP_DEPTH_MAX + 1);
     assert_false(mp_skip(&r));
-    bytes[MP_DEPTH] = 0xc0;
-    r = mp_reader(bytes, MP_DEPTH + 1);
+    bytes[MP_DEPTH_MAX] = 0xc0;
+    r = mp_reader(bytes, MP_DEPTH_MAX + 1);
     assert_true(mp_skip(&r));
 }
 
@@ -364,7 +364,7 @@ int main(void)
         cmocka_unit_test(test_huge_counts_and_lengths_are_refused_at_once),
         cmocka_unit_test(test_skip_passes_over_whole_values),
         cmocka_unit_test(test_skip_fails_on_values_that_lack_their_end),
-        cmocka_unit_test(test_skip_goes_64_deep_and_no_deeper),
+        cmocka_unit_test(test_skip_goes_as_deep_as_any_value_and_no_deeper),
         cmocka_unit_test(test_str_reads_strings_only),
         cmocka_unit_test(test_map_get_finds_the_last_of_equal_keys),
         cmocka_unit_test(test_is_compares_strings_with_text),

@@ -148,7 +148,7 @@ static void test_depth_ends_where_the_rules_say(void **state)
     (void)state;
     struct buf b = BUF_INIT;
     struct fault fault;
-    for (unsigned depth = 0; depth <= MP_DEPTH + 1; depth++) {
+    for (unsigned depth = 0; depth <= MP_DEPTH_MAX + 1; depth++) {
         for (int innermost = 0; innermost < 2; innermost++) { /* a scalar in it, or nothing */
             buf_reset(&b);
             for (unsigned i = 0; i < depth; i++)
@@ -156,7 +156,8 @@ static void test_depth_ends_where_the_rules_say(void **state)
             if (depth == 0 || innermost)
                 buf_put_byte(&b, 0xc0);
             assert_int_equal(check(&b, 0, 0, &fault), depth <= MP_DEPTH ? 0 : -1);
-            assert_int_equal(check(&b, 0, 1000, &fault), depth <= MP_DEPTH ? 0 : -1);
+            assert_int_equal(check(&b, 0, 1000, &fault), depth <= MP_DEPTH_MAX ? 0 : -1);
+            assert_int_equal(check(&b, 0, MP_DEPTH + 1, &fault), depth <= MP_DEPTH + 1 ? 0 : -1);
             assert_int_equal(check(&b, 0, 3, &fault), depth <= 3 ? 0 : -1);
             if (depth > 3) {
                 assert_string_equal(fault.message, "nested deeper than 3");
