@@ -1,0 +1,184 @@
+# shellcheck shell=bash
+# The stages of scripts/test: one function each, run with its output in a log of its own. A stage fails by its
+# exit code; what it ran is counted from the closing lines of ctest and pytest and from 'check: ok' lines.
+
+STAGES=(
+    format layers codes headers
+    unit integration
+    asan-unit asan-integration fuzz
+    tsan-unit tsan-integration
+    workarounds
+    cppcheck tidy
+)
+QUICK=(format layers codes headers unit integration)
+PYTEST_ARGUMENTS=()
+
+GCC_BUILD=$ROOT/build         # gcc, -Werror; what a user gets
+ASAN_BUILD=$ROOT/build/asan   # clang, -Werror; AddressSanitizer, UBSan, libFuzzer
+TSAN_BUILD=$ROOT/build/tsan   # clang; ThreadSanitizer
+SWITCH_BUILD=$ROOT/build/switches # gcc; ways around library faults can be switched off
+
+VENV=$ROOT/build/venv/bin
+
+# install_needs STAGE...: what these stages take.
+install_needs() {
+    need_packages "${NEEDS_BUILD[@]}" "${NEEDS_TEST[@]}" && need_python && need_node
+}
+
+# count_results LOG: sum up the closing lines into COUNTED_*.
+count_results() {
+    local counts
+    counts=$(awk '
+        # ctest: "98% tests passed, 2 tests failed out of 120"
+        / tests passed, [0-9]+ tests failed out of [0-9]+/ { bad = $4; passed += $NF - bad; failed += bad }
+        # pytest: "== 3 failed, 140 passed, 1 skipped in 12.34s =="
+        /^=+ .*(passed|failed|error|skipped).* in [0-9.]+s/ {
+            for (i = 2; i <= NF; i++) {
+                if ($i ~ /^passed/) passed += $(i - 1)
+                if ($i ~ /^(failed|errors?)/) failed += $(i - 1)
+                if ($i ~ /^skipped/) skipped += $(i - 1)
+            }
+        }
+        /^check: ok / { passed++ }
+        /^check: FAILED / { failed++ }
+        END { print passed + 0, failed + 0, skipped + 0 }' "$1")
+    read -r COUNTED_PASSED COUNTED_FAILED COUNTED_SKIPPED <<<"$counts"
+}
+
+# check NAME COMMAND...: one check, counted as a test.
+check() {
+    local name=$1
+    shift
+    if "$@"; then
+        echo "check: ok $name"
+    else
+        echo "check: FAILED $name"
+        return 1
+    fi
+}
+
+build_gcc() {
+    configure "$GCC_BUILD" -DSLUICE_WERROR=ON -DSLUICE_TESTS=ON -DSLUICE_BENCH=ON && compile "$GCC_BUILD"
+}
+
+build_asan() {
+    configure "$ASAN_BUILD" -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DSLUICE_WERROR=ON \
+        -DSLUICE_SANITIZE=address,undefined -DSLUICE_FUZZ=ON && compile "$ASAN_BUILD"
+}
+
+build_tsan() {
+    configure "$TSAN_BUILD" -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DSLUICE_WERROR=ON \
+        -DSLUICE_SANITIZE=thread -DSLUICE_BENCH=OFF && compile "$TSAN_BUILD"
+}
+
+build_switches() {
+    configure "$SWITCH_BUILD" -DSLUICE_WERROR=ON -DSLUICE_TEST_SWITCHES=ON -DSLUICE_BENCH=OFF && compile "$SWITCH_BUILD"
+}
+
+# unit_tests DIR: all that ctest knows there.
+unit_tests() {
+    ctest --test-dir "$1" --output-on-failure -j "$JOBS"
+}
+
+# integration_tests DIR ARGUMENT...: pytest against the programs in DIR. Most of these tests wait most of the
+# time, so more of them run at once than there are cores.
+integration_tests() {
+    local dir=$1
+    shift
+    SLUICE_BUILD=$dir "$VENV/python" -m pytest "$ROOT/tests/integration" -n $((JOBS * 2)) --dist worksteal \
+        "$@" "${PYTEST_ARGUMENTS[@]}"
+}
+
+# What sanitizers are asked for; a suppression names the issue of the library that it is for.
+sanitized() {
+    ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 \
+        LSAN_OPTIONS=suppressions=$ROOT/tests/support/lsan.supp:print_suppressions=0 \
+        UBSAN_OPTIONS=print_stacktrace=1 \
+        TSAN_OPTIONS=suppressions=$ROOT/tests/support/tsan.supp:halt_on_error=0:second_deadlock_stack=1 \
+        "$@"
+}
+
+sources() {
+    git -C "$ROOT" ls-files -- "$@" | sed "s|^|$ROOT/|"
+}
+
+stage_format() {
+    check clang-format bash -c 'xargs "$0" --dry-run --Werror' "$VENV/clang-format" < <(sources '*.c' '*.h')
+}
+
+stage_layers() {
+    check layers "$VENV/python" "$ROOT/scripts/lib/check_layers.py" "$ROOT"
+}
+
+stage_codes() {
+    check codes "$VENV/python" "$ROOT/scripts/lib/check_codes.py" "$ROOT"
+}
+
+# Each public header compiles alone, as C11 and as C++11.
+stage_headers() {
+    local header status=0
+    while read -r header; do
+        check "$(basename "$header") is C11" cc -std=c11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only \
+            -I"$ROOT/include" -x c "$header" || status=1
+        check "$(basename "$header") is C++11" c++ -std=c++11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only \
+            -I"$ROOT/include" -x c++ "$header" || status=1
+    done < <(sources 'include/sluice/*.h')
+    return $status
+}
+
+stage_unit() {
+    build_gcc && unit_tests "$GCC_BUILD"
+}
+
+stage_integration() {
+    build_gcc && integration_tests "$GCC_BUILD"
+}
+
+stage_asan_unit() {
+    build_asan && sanitized unit_tests "$ASAN_BUILD"
+}
+
+stage_asan_integration() {
+    build_asan && sanitized integration_tests "$ASAN_BUILD"
+}
+
+# Each target for a short while, from its corpus; what it finds new is kept in the build folder only.
+stage_fuzz() {
+    local target name status=0
+    build_asan || return
+    for target in "$ASAN_BUILD"/fuzz_*; do
+        [ -x "$target" ] && [ -f "$target" ] || continue
+        name=$(basename "$target")
+        mkdir -p "$ASAN_BUILD/corpus/$name"
+        check "$name" sanitized "$target" -max_total_time="${FUZZ_SECONDS:-5}" -print_final_stats=1 -timeout=5 \
+            -rss_limit_mb=2048 -artifact_prefix="$ASAN_BUILD/corpus/$name-" "$ASAN_BUILD/corpus/$name" \
+            "$ROOT/tests/fuzz/corpus/${name#fuzz_}" || status=1
+    done
+    return $status
+}
+
+stage_tsan_unit() {
+    build_tsan && sanitized unit_tests "$TSAN_BUILD"
+}
+
+# The programs with more than one thread: the broker's handler edge and the client library.
+stage_tsan_integration() {
+    build_tsan && sanitized integration_tests "$TSAN_BUILD" -m 'not browser and not slow'
+}
+
+# Each way around a fault of a library is switched off once; its test must fail then.
+stage_workarounds() {
+    build_switches && ctest --test-dir "$SWITCH_BUILD" --output-on-failure -L workaround
+}
+
+stage_cppcheck() {
+    build_gcc && check cppcheck cppcheck --project="$GCC_BUILD/compile_commands.json" -j "$JOBS" --quiet \
+        --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+        --suppressions-list="$ROOT/scripts/lib/cppcheck.txt" --cppcheck-build-dir="$(mkdir -p "$ROOT/build/cppcheck" && echo "$ROOT/build/cppcheck")"
+}
+
+stage_tidy() {
+    build_gcc && check clang-tidy bash -c \
+        'xargs -P "$1" -n 4 clang-tidy -p "$0" --quiet --warnings-as-errors="*"' "$GCC_BUILD" "$JOBS" \
+        < <(sources 'broker/*.c' 'client-lib/*.c' 'examples/*.c' 'bench/*.c')
+}
