@@ -167,7 +167,7 @@ const struct setting SETTINGS[] = {
      .help = "what stands before the event's name in the name of a batch"},
     {batching, "batch_bytes", SETTING_SIZE, SETTING_ANYWHERE, AT(core.batch_bytes), "BYTES", KIB, 256 * KIB,
      .help = "max_bytes of a batch that names none: what would go beyond makes it leave at once"},
-    {batching, "batch_items", SETTING_UNSIGNED, SETTING_ANYWHERE, AT(core.batch_items), "N", 1, 65535,
+    {batching, "batch_items", SETTING_UNSIGNED, SETTING_ANYWHERE, AT(core.batch_items), "N", 1, 10000,
      .help = "max_items of a batch that names none, likewise"},
     {batching, "max_batches", SETTING_UNSIGNED, SETTING_ANYWHERE, AT(core.max_batches), "N", 1, 65536,
      .help = "events that may have a batch; one more is refused (limit)"},

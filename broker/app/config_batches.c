@@ -1,0 +1,162 @@
+#include "app/config_batches.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "wire/event_name.h"
+
+/* The members of a batch. An absent number means the default, as in the operation. */
+static const char *const keys[] = {"event", "interval_ms", "max_items", "max_bytes",
+                                   "keep",  "latest_by",   NULL};
+
+#define INTERVAL_MAX 60000
+#define ITEMS_MAX    10000
+#define BYTES_MAX    (256 * 1024)
+#define FIELD_MAX    128
+
+static int wrong_type(const struct reading *r, const cJSON *item, const char *wanted)
+{
+    return config_fault(r->config, reading_value_origin(r, item), "%s: must be %s, not %s", item->string,
+                        wanted, json_type_name(item));
+}
+
+static void take_number(const struct reading *r, const cJSON *item, unsigned min, unsigned max, unsigned *out)
+{
+    double number = item->valuedouble;
+    if (!cJSON_IsNumber(item))
+        wrong_type(r, item, "a number");
+    else if (!(number >= min && number <= max))
+        config_fault(r->config, reading_value_origin(r, item), "%s: %.15g is not %u to %u", item->string,
+                     number, min, max);
+    else if (number != floor(number))
+        config_fault(r->config, reading_value_origin(r, item), "%s: %.15g is not a whole number",
+                     item->string, number);
+    else
+        *out = (unsigned)number;
+}
+
+/* NULL with a fault when it is no string. */
+static const char *take_text(const struct reading *r, const cJSON *item)
+{
+    if (cJSON_IsString(item))
+        return config_keep(r->config, item->valuestring, strlen(item->valuestring));
+    wrong_type(r, item, "a string");
+    return NULL;
+}
+
+static void take_event(const struct reading *r, const cJSON *item, struct batch_rule *rule)
+{
+    const char *text = take_text(r, item);
+    const char *why = text ? event_name_fault(text, strlen(text)) : NULL;
+    rule->event = text ? text : "";
+    if (why)
+        config_fault(r->config, reading_value_origin(r, item), "event: \"%s\": %s", text,
+                     why);
+}
+
+static void take_keep(const struct reading *r, const cJSON *item, struct batch_rule *rule)
+{
+    const char *text = take_text(r, item);
+    if (text && strcmp(text, "latest") == 0)
+        rule->keep = BATCH_KEEP_LATEST;
+    else if (text && strcmp(text, "all") != 0)
+        config_fault(r->config, reading_value_origin(r, item), "keep: \"%s\" is neither all nor latest",
+                     text);
+}
+
+static void take_latest_by(const struct reading *r, const cJSON *item, struct batch_rule *rule)
+{
+    const char *text = take_text(r, item);
+    if (text && (*text == '\0' || strlen(text) > FIELD_MAX))
+        config_fault(r->config, reading_value_origin(r, item), "latest_by: \"%s\" has not 1 to %d bytes",
+                     text, FIELD_MAX);
+    rule->latest_by = text;
+}
+
+static void take_member(const struct reading *r, const cJSON *item, struct batch_rule *rule)
+{
+    const char *key = item->string;
+    unsigned bytes = 0;
+    if (strcmp(key, "event") == 0) {
+        take_event(r, item, rule);
+    } else if (strcmp(key, "interval_ms") == 0) {
+        take_number(r, item, 0, INTERVAL_MAX, &rule->interval_ms);
+    } else if (strcmp(key, "max_items") == 0) {
+        take_number(r, item, 1, ITEMS_MAX, &rule->max_items);
+    } else if (strcmp(key, "max_bytes") == 0) {
+        take_number(r, item, 1, BYTES_MAX, &bytes);
+        rule->max_bytes = bytes;
+    } else if (strcmp(key, "keep") == 0) {
+        take_keep(r, item, rule);
+    } else {
+        take_latest_by(r, item, rule);
+    }
+}
+
+static bool is_known(const char *key)
+{
+    for (const char *const *known = keys; *known; known++)
+        if (strcmp(key, *known) == 0)
+            return true;
+    return false;
+}
+
+/* What the members of one batch must be together. */
+static int check(const struct reading *r, const cJSON *object, const struct config_batch *batch)
+{
+    struct config *c = r->config;
+    const char *event = batch->rule.event;
+    if (!event)
+        return config_fault(c, batch->origin, "batches: an event is missing");
+    if (!cJSON_GetObjectItemCaseSensitive(object, "interval_ms"))
+        return config_fault(c, batch->origin, "batches: interval_ms is missing for \"%s\"", event);
+    if (batch->rule.latest_by && batch->rule.keep != BATCH_KEEP_LATEST)
+        return config_fault(c, batch->origin, "batches: latest_by needs \"keep\": \"latest\" for \"%s\"",
+                            event);
+    for (size_t i = 0; i < c->batch_count; i++)
+        if (strcmp(c->batches[i].rule.event, event) == 0)
+            return config_fault(c, batch->origin, "batches: the event \"%s\" is there twice", event);
+    return 0;
+}
+
+static int take(const struct reading *r, const cJSON *object, struct config_batch *batch)
+{
+    const cJSON *item;
+    unsigned before = r->config->fault_count;
+    *batch = (struct config_batch){.origin = reading_value_origin(r, object)};
+    cJSON_ArrayForEach(item, object)
+    {
+        if (!is_known(item->string))
+            reading_unknown_key(r, item, keys);
+        else if (!reading_is_repeated(r, object, item))
+            take_member(r, item, &batch->rule);
+    }
+    return r->config->fault_count > before ? -1 : check(r, object, batch);
+}
+
+int config_batches_apply(const struct reading *r, const struct setting *s, const cJSON *list)
+{
+    struct config *c = r->config;
+    const cJSON *item;
+    if (!cJSON_IsArray(list))
+        return setting_fault(c, s, reading_value_origin(r, list), "must be a list of objects, not %s",
+                             json_type_name(list));
+    if (!list->child)
+        return 0;
+    c->batches = calloc((size_t)cJSON_GetArraySize(list), sizeof(*c->batches));
+    if (!c->batches) {
+        c->is_short = true;
+        return -1;
+    }
+    cJSON_ArrayForEach(item, list)
+    {
+        if (!cJSON_IsObject(item))
+            setting_fault(c, s, reading_value_origin(r, item), "must be an object, not %s",
+                          json_type_name(item));
+        else if (take(r, item, &c->batches[c->batch_count]) == 0)
+            c->batch_count++;
+    }
+    return 0;
+}
