@@ -63,8 +63,8 @@ static int take_argument(struct binder *b, struct mp_reader *r)
     mp_next(r, &name);
     struct place place = place_key(b->at, name.bytes, name.len);
     int slot = find_slot(b->filter, &name);
-    if (slot < 0) {
-        return fault_set(b->fault, CODE_BAD_ARGUMENT, &place, "the filter does not use this argument");
+    if (slot < 0) { /* another filter's of the same operation */
+        return mp_skip(r) ? 0 : -1;
     }
     struct given *given = &b->given[slot];
     struct mp_reader value = *r;

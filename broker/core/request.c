@@ -244,6 +244,10 @@ static int read_head(struct core *core, struct request *request, struct arg *hea
                          core->options.max_request_bytes);
     if (mp_check(body, len, &rules, NULL, fault) < 0)
         return -1;
+    struct mp_reader r = mp_reader(body, len);
+    struct mp_token token;
+    if (!mp_next(&r, &token) || token.type != MP_MAP)
+        return fault_set(fault, CODE_BAD_REQUEST, NULL, "a request is a map, not %s", mp_type_name(token.type));
     if (args_read(head, HEAD, body, len, NULL, fault) < 0) {
         request->has_id = head[HEAD_ID].given && head[HEAD_ID].token.type == MP_UINT;
         request->id = request->has_id ? head[HEAD_ID].token.uint : 0;

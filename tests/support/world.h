@@ -1,13 +1,15 @@
 #ifndef SLUICE_TESTS_WORLD_H
 #define SLUICE_TESTS_WORLD_H
 
-/* world: a core without edges, for tests. Its clock moves when told; what it does is written down line by line:
+/* world: a core without edges, for tests. Its clock moves when told; what it does is written down line by
+ * line:
  *
  *     alice <- {"e":"chat:message","p":"hi"}      a message for the connection that was opened as alice
  *     alice closed 4001 bye
  *     publish chat:say {"v":1,...}
  *
- * JSON goes in and comes out. Each call fails the test when the core does what it must not (no reply, two replies). */
+ * JSON goes in and comes out. Each call fails the test when the core does what it must not (no reply, two
+ * replies). */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,7 +32,8 @@ struct world {
     const char *full_peer; /* deliveries to this one are refused */
 };
 
-/* Options may be changed between world_init() and world_start(). Epoch "epoch1"; wall clock 1,000,000; mono 5,000. */
+/* Options may be changed between world_init() and world_start(). Epoch "epoch1"; wall clock 1,000,000; mono
+ * 5,000. */
 void world_init(struct world *w);
 void world_start(struct world *w);
 void world_stop(struct world *w);
@@ -42,8 +45,8 @@ struct conn *world_open_at(struct world *w, const char *name, const struct openi
 /* A client's message: @payload as JSON or NULL, @id as JSON or NULL. */
 void world_say(struct world *w, struct conn *conn, const char *event, const char *payload, const char *id);
 
-/* A request of client "test-client-0001" with the next id and these operations (JSON list). Returns the list of
- * results as JSON, or the whole reply when it was refused. Valid until the next call. */
+/* A request of client "test-client-0001" with the next id and these operations (JSON list). Returns the list
+ * of results as JSON, or the whole reply when it was refused. Valid until the next call. */
 const char *world_call(struct world *w, const char *ops);
 
 /* A whole request as JSON. Returns the whole reply. */
@@ -57,7 +60,7 @@ void world_advance(struct world *w, uint64_t ms);
 const char *world_trace(struct world *w);
 
 /* assert_string_equal on world_trace() and world_call(). */
-#define expect_trace(w, text)      assert_string_equal(world_trace(w), text)
-#define expect_call(w, ops, text)  assert_string_equal(world_call(w, ops), text)
+#define expect_trace(w, text)     assert_string_equal(world_trace(w), text)
+#define expect_call(w, ops, text) assert_string_equal(world_call(w, ops), text)
 
 #endif

@@ -67,9 +67,10 @@ static void test_disconnect_has_code_reason_and_final_session(void **state)
     world_call(&w, "[{\"op\":\"update\",\"conn\":\"epoch1.1\",\"update\":{\"$set\":{\"n\":1}}}]");
     world_advance(&w, 250);
     core_conn_closed(w.core, alice, 4001, "bye", 3);
-    expect_trace(&w, "publish @disconnect {\"v\":1,\"epoch\":\"epoch1\",\"events\":[{\"event\":\"@disconnect\","
-                     "\"conn\":\"epoch1.1\",\"session\":{\"n\":1},\"version\":2,\"time_ms\":1000250,\"seq\":1,"
-                     "\"code\":4001,\"reason\":\"bye\",\"duration_ms\":250}]}\n");
+    expect_trace(&w,
+                 "publish @disconnect {\"v\":1,\"epoch\":\"epoch1\",\"events\":[{\"event\":\"@disconnect\","
+                 "\"conn\":\"epoch1.1\",\"session\":{\"n\":1},\"version\":2,\"time_ms\":1000250,\"seq\":1,"
+                 "\"code\":4001,\"reason\":\"bye\",\"duration_ms\":250}]}\n");
     expect_call(&w, "[{\"op\":\"count\"}]", "[{\"ok\":true,\"count\":0}]");
 }
 
@@ -87,8 +88,9 @@ static void test_ids_of_another_epoch_or_shape_find_nothing(void **state)
 {
     (void)state;
     world_open(&w, "alice", "");
-    const char *ids[] = {"epoch2.1", "epoch1", "epoch1.", "epoch1.01", "epoch1.1x", "1", "", "epoch1.-1",
-                         "epoch1.99999999999999999999999999"};
+    const char *ids[] = {"epoch2.1",  "epoch1",    "epoch1.",
+                         "epoch1.01", "epoch1.1x", "1",
+                         "",          "epoch1.-1", "epoch1.99999999999999999999999999"};
     for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
         char ops[128];
         snprintf(ops, sizeof(ops), "[{\"op\":\"get\",\"conn\":\"%s\"}]", ids[i]);
@@ -165,7 +167,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_disconnect_has_code_reason_and_final_session, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ids_are_never_reused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ids_of_another_epoch_or_shape_find_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_stop_closes_everybody_spread_over_the_drain_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stop_closes_everybody_spread_over_the_drain_time, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_stop_takes_nobody_new, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stop_flushes_batches_first, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_connections_come_and_go, setup, teardown),
