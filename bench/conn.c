@@ -1,6 +1,7 @@
 #include "bench/conn.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,14 +98,13 @@ static void conn_take_echo(struct conn *c, uint64_t seq, uint64_t now)
 
     if (seq < c->oldest || seq >= c->next || c->sent_ns[seq % t->window] == 0) {
         t->tally.unexpected++;
-        tally_note(&t->tally, "connection %u: message %llu is not under way", c->number,
-                   (unsigned long long)seq);
+        tally_note(&t->tally, "connection %u: message %" PRIu64 " is not under way", c->number, seq);
         return;
     }
     if (seq < c->highest) {
         t->tally.misordered++;
-        tally_note(&t->tally, "connection %u: message %llu came after %llu", c->number,
-                   (unsigned long long)seq, (unsigned long long)c->highest - 1);
+        tally_note(&t->tally, "connection %u: message %" PRIu64 " came after %" PRIu64, c->number, seq,
+                   c->highest - 1);
     } else {
         c->highest = seq + 1;
     }
@@ -151,7 +151,7 @@ static void conn_take_close(struct conn *c, const uint8_t *payload, size_t n)
     char why[FRAME_CONTROL_MAX + 64];
 
     if (n >= 2)
-        snprintf(why, sizeof(why), "closed by the server: %u %.*s", payload[0] << 8 | payload[1], (int)n - 2,
+        snprintf(why, sizeof(why), "closed by the server: %d %.*s", payload[0] << 8 | payload[1], (int)n - 2,
                  (const char *)payload + 2);
     else
         snprintf(why, sizeof(why), "closed by the server without a code");

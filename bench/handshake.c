@@ -118,12 +118,13 @@ static int refuse(char *why, size_t why_size, const char *what, struct span text
     return -EPROTO;
 }
 
-int handshake_check_answer(const uint8_t *bytes, size_t len, const char *key, const char *subprotocol,
+int handshake_check_answer(const uint8_t *head, size_t len, const char *key, const char *subprotocol,
                            char *why, size_t why_size)
 {
-    struct span head = {(const char *)bytes, len}, rest = head;
-    struct span status = span_cut(&rest, "\r\n"), accept = header_find(head, "Sec-WebSocket-Accept");
-    struct span chosen = header_find(head, "Sec-WebSocket-Protocol");
+    struct span all = {(const char *)head, len}, rest = all;
+    struct span status = span_cut(&rest, "\r\n"), accept = header_find(all, "Sec-WebSocket-Accept");
+    struct span chosen = header_find(all, "Sec-WebSocket-Protocol");
+    struct span extension = header_find(all, "Sec-WebSocket-Extensions");
     struct buf expected = BUF_INIT;
     bool is_right;
 
@@ -137,20 +138,19 @@ int handshake_check_answer(const uint8_t *bytes, size_t len, const char *key, co
         return refuse(why, why_size, "wrong Sec-WebSocket-Accept", accept);
     if (!span_equals(chosen, subprotocol ? subprotocol : ""))
         return refuse(why, why_size, "the server chose another subprotocol", chosen);
-    if (header_find(head, "Sec-WebSocket-Extensions").len > 0)
-        return refuse(why, why_size, "an extension nobody offered",
-                      header_find(head, "Sec-WebSocket-Extensions"));
+    if (extension.len > 0)
+        return refuse(why, why_size, "an extension nobody offered", extension);
     return 0;
 }
 
-int handshake_put_answer(struct buf *out, const uint8_t *bytes, size_t len)
+int handshake_put_answer(struct buf *out, const uint8_t *head, size_t len)
 {
-    struct span head = {(const char *)bytes, len}, key = header_find(head, "Sec-WebSocket-Key");
-    struct span offered = header_find(head, "Sec-WebSocket-Protocol");
+    struct span all = {(const char *)head, len}, key = header_find(all, "Sec-WebSocket-Key");
+    struct span offered = header_find(all, "Sec-WebSocket-Protocol");
     struct span first = span_trim(span_cut(&offered, ","));
 
-    if (len < 4 || memcmp(bytes, "GET ", 4) != 0 || !list_has(header_find(head, "Upgrade"), "websocket") ||
-        !list_has(header_find(head, "Connection"), "Upgrade") || key.len != HANDSHAKE_KEY_TEXT - 1) {
+    if (len < 4 || memcmp(head, "GET ", 4) != 0 || !list_has(header_find(all, "Upgrade"), "websocket") ||
+        !list_has(header_find(all, "Connection"), "Upgrade") || key.len != HANDSHAKE_KEY_TEXT - 1) {
         buf_put_text(out, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
         return -EPROTO;
     }

@@ -33,7 +33,7 @@ struct peer {
 
 struct server {
     int epoll_fd, listen_fd, signal_fd;
-    LIST_HEAD(, peer) peers;
+    LIST_HEAD(peer_list, peer) peers;
     uint8_t scratch[SCRATCH_BYTES];
 };
 
@@ -160,11 +160,11 @@ static int server_run(struct server *s)
     }
 }
 
-static int watch(struct server *s, int *fd)
+static int watch(const struct server *s, int fd, void *owner)
 {
-    struct epoll_event e = {.events = EPOLLIN, .data.ptr = fd};
+    struct epoll_event e = {.events = EPOLLIN, .data.ptr = owner};
 
-    return *fd < 0 ? -1 : epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, *fd, &e);
+    return fd < 0 ? -1 : epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &e);
 }
 
 /* Listen on loopback only and say where. */
@@ -183,10 +183,11 @@ static int server_start(struct server *s, uint16_t port)
     s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     s->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
     s->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (watch(s, &s->signal_fd) < 0 || s->listen_fd < 0 ||
+    if (watch(s, s->signal_fd, &s->signal_fd) < 0 || s->listen_fd < 0 ||
         setsockopt(s->listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
         bind(s->listen_fd, (struct sockaddr *)&a, len) < 0 || listen(s->listen_fd, SOMAXCONN) < 0 ||
-        watch(s, &s->listen_fd) < 0 || getsockname(s->listen_fd, (struct sockaddr *)&a, &len) < 0) {
+        watch(s, s->listen_fd, &s->listen_fd) < 0 ||
+        getsockname(s->listen_fd, (struct sockaddr *)&a, &len) < 0) {
         fprintf(stderr, "limit_echo: cannot listen on 127.0.0.1:%u: %s\n", port, strerror(errno));
         return -1;
     }
@@ -196,8 +197,12 @@ static int server_start(struct server *s, uint16_t port)
 
 static void server_stop(struct server *s)
 {
-    while (!LIST_EMPTY(&s->peers))
-        peer_free(LIST_FIRST(&s->peers));
+    struct peer *next;
+
+    for (struct peer *p = LIST_FIRST(&s->peers); p; p = next) {
+        next = LIST_NEXT(p, entry);
+        peer_free(p);
+    }
     close(s->listen_fd);
     close(s->signal_fd);
     close(s->epoll_fd);

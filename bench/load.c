@@ -1,6 +1,7 @@
 #include "bench/load.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,8 +189,8 @@ static int load_measure(struct load *l, struct load_result *result)
         conn_hang_up(&l->conns[i]);
     }
     if (t->tally.missing > 0)
-        tally_note(&t->tally, "%llu of %llu messages were not echoed", (unsigned long long)t->tally.missing,
-                   (unsigned long long)(t->tally.missing + t->tally.received));
+        tally_note(&t->tally, "%" PRIu64 " of %" PRIu64 " messages were not echoed", t->tally.missing,
+                   t->tally.missing + t->tally.received);
     if (error == 0)
         error = load_until(l, clock_ns() + hang_up_ns, all_ended);
     return error;

@@ -178,7 +178,7 @@ static bool envelope_read(struct envelope *envelope, const uint8_t *text, size_t
         return false;
     do {
         struct piece *part = NULL;
-        const char *key = c.at, *value;
+        const char *key, *value;
 
         skip_space(&c);
         key = c.at;
@@ -199,7 +199,7 @@ static bool envelope_read(struct envelope *envelope, const uint8_t *text, size_t
 
 static bool piece_equals(struct piece piece, const char *text, size_t len)
 {
-    return piece.len == len && memcmp(piece.text, text, len) == 0;
+    return piece.len == len && piece.text && memcmp(piece.text, text, len) == 0;
 }
 
 /* What came is not the text that was sent: the keys may stand in another order, or it is no echo. */

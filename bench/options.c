@@ -184,7 +184,7 @@ static int read_url(struct options *o, const char *url)
 
     if (strncmp(url, scheme, prefix) != 0 || strlen(url) >= sizeof(o->url) || strpbrk(url, " \r\n\t"))
         return complain("ws://HOST:PORT/PATH is needed, not '%s'", url);
-    strcpy(o->url, url + prefix);
+    snprintf(o->url, sizeof(o->url), "%s", url + prefix);
     slash = strchr(authority, '/');
     o->load.path = slash ? url + prefix + (slash - authority) : "/ws";
     if (slash)
