@@ -64,7 +64,8 @@ static int take_argument(struct binder *b, struct mp_reader *r)
     struct place place = place_key(b->at, name.bytes, name.len);
     int slot = find_slot(b->filter, &name);
     if (slot < 0) { /* another filter's of the same operation */
-        return mp_skip(r) ? 0 : -1;
+        mp_skip(r);
+        return 0;
     }
     struct given *given = &b->given[slot];
     struct mp_reader value = *r;
@@ -122,6 +123,12 @@ static int require_all(const struct binder *b)
     return 0;
 }
 
+/* Whether the list is one argument. */
+static bool is_whole(const struct filter *filter, const struct filter_list *list)
+{
+    return list->ref_count == 1 && filter->slots[filter->refs[list->first_ref]].is_list;
+}
+
 /* The values that the lists of the filter need: whole lists are shared, others get a copy with the arguments
  * in it. */
 static size_t count_values(const struct binder *b)
@@ -132,7 +139,9 @@ static size_t count_values(const struct binder *b)
     }
     for (int i = 0; i < b->filter->list_count; i++) {
         const struct filter_list *list = &b->filter->lists[i];
-        total += list->ref_count > 0 ? (size_t)list->count + list->ref_count : 0;
+        if (list->ref_count > 0 && !is_whole(b->filter, list)) {
+            total += (size_t)list->count + list->ref_count;
+        }
     }
     return total;
 }
@@ -165,7 +174,7 @@ static struct filter_values bound_list(struct binder *b, struct filter_args *arg
     if (list->ref_count == 0) {
         return (struct filter_values){filter->values + list->first, list->count};
     }
-    if (filter->slots[refs[0]].is_list) {
+    if (is_whole(filter, list)) {
         return whole_list(b, args, &b->given[refs[0]]);
     }
     uint32_t first = b->used;
