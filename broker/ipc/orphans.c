@@ -36,6 +36,13 @@ static bool is_listening(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &len) == 0 && value;
 }
 
+/* The peer has hung up by itself, as the one did that the listener died of. */
+static bool has_left(int fd)
+{
+    char byte;
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static uint64_t peer_pid(int fd)
 {
     struct ucred peer = {0};
@@ -45,12 +52,12 @@ static uint64_t peer_pid(int fd)
 
 /* Keeps a duplicate and looks again: nng may close the descriptor at any moment, and its number be given to
  * something else. */
-static void look_at(struct accepted_list *list, int fd, const char *path)
+static void look_at(struct accepted_list *list, int fd, int highest, const char *path)
 {
-    int mine = is_bound_to(fd, path) ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+    int mine = is_bound_to(fd, path) ? fcntl(fd, F_DUPFD_CLOEXEC, highest + 1) : -1;
     if (mine < 0)
         return;
-    if (!is_bound_to(mine, path) || is_listening(mine)) {
+    if (!is_bound_to(mine, path) || is_listening(mine) || has_left(mine)) {
         close(mine);
         return;
     }
@@ -77,7 +84,7 @@ static void look_at_all(struct accepted_list *list, const char *path)
         highest = atoi(entry->d_name) > highest ? atoi(entry->d_name) : highest;
     closedir(folder);
     for (int fd = 0; fd <= highest; fd++)
-        look_at(list, fd, path);
+        look_at(list, fd, highest, path);
 }
 
 static size_t count_of_pid(const struct accepted_list *list, uint64_t pid)
