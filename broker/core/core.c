@@ -37,6 +37,7 @@ const struct core_options CORE_OPTIONS_DEFAULT = {
     .batch_items = 1000,
 };
 
+#define STOP_EACH_MS    5 /* a connection's share of the time to stop, so that a few need no full drain time */
 #define STOP_STEP_MS    10    /* how often connections are closed while the core stops */
 #define ALIVE_RECENT_MS 60000 /* names in `@alive` were used since then */
 
@@ -364,19 +365,16 @@ void core_link_up(struct core *core, uint64_t link, bool is_tcp)
 {
     (void)link;
     (void)is_tcp;
-    core->counters->call_links++;
 }
 
 void core_link_down(struct core *core, uint64_t link)
 {
-    core->counters->call_links--;
     announcements_link_down(&core->announcements, link);
 }
 
 void core_subscribers(struct core *core, unsigned count)
 {
     core->publisher.subscribers = count;
-    core->counters->subscriber_links = count;
 }
 
 int core_batch(struct core *core, const struct batch_rule *rule, struct fault *fault)
@@ -440,7 +438,7 @@ void core_stop(struct core *core, unsigned drain_ms)
     core->is_stopping = true;
     batches_flush(&core->batches);
     stopping->begin_ms = core->now.mono_ms;
-    stopping->drain_ms = drain_ms;
+    stopping->drain_ms = earlier(drain_ms, (uint64_t)core->conns.count * STOP_EACH_MS);
     if (stop_list(core, stopping) < 0) {
         close_all(core);
         return;

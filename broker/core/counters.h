@@ -9,7 +9,8 @@
 #define COUNTERS(X)                                                                                          \
     X(connections, GAUGE, "connections", "open now, those that are closing included")                        \
     X(connections_opened, COUNTER, "connections", "WebSocket handshakes completed")                          \
-    X(connections_refused, COUNTER, "connections", "refused before the handshake was complete (limits, bad requests, time)") \
+    X(connections_refused, COUNTER, "connections",                                                           \
+      "refused before the handshake was complete (limits, bad requests, time)")                              \
     X(connections_closed, COUNTER, "connections", "ended, for whatever reason")                              \
     X(closed_slow, COUNTER, "connections", "closed with 3012, their queue was full or made no progress")     \
     X(closed_timeout, COUNTER, "connections", "closed with 3010, nothing came from them in time")            \

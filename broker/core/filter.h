@@ -40,8 +40,8 @@ int filter_compile(struct filter **out, const void *mp, size_t len, const struct
 void filter_free(struct filter *filter);
 
 /* Give the filter's `$arg`s their values from @mp, a well-formed MessagePack map (NULL: no arguments). Each
- * `$arg` needs one, those that it does not name are for other filters; a scalar (string, number, boolean), for
- * $in, $nin, $all a list of scalars. Borrows @filter and @mp until the args are freed. Faults are
+ * `$arg` needs one, those that it does not name are for other filters; a scalar (string, number, boolean),
+ * for $in, $nin, $all a list of scalars. Borrows @filter and @mp until the args are freed. Faults are
  * CODE_BAD_ARGUMENT with the place below @at (`ops[0].args.room`). */
 int filter_bind(struct filter_args **out, const struct filter *filter, const void *mp, size_t len,
                 const struct place *at, struct fault *fault);

@@ -36,8 +36,8 @@ void question_id_put(struct buf *out, const struct question_id *id);
 
 struct message {
     unsigned refs;
-    struct blob *body;                   /* the MessagePack map */
-    struct blob *frame[ENCODING_COUNT];  /* owned by this message, made by the edge; NULL until needed */
+    struct blob *body;                  /* the MessagePack map */
+    struct blob *frame[ENCODING_COUNT]; /* owned by this message, made by the edge; NULL until needed */
 };
 
 /* A message of @event with the payload @mp (checked MessagePack; NULL: none), as an answer when @id is a

@@ -147,7 +147,6 @@ int op_stats(struct call *call)
 {
     const struct core *core = call->core;
     unsigned count = counters_count();
-    core->counters->connections = core->conns.count;
     result_key(call, "counters");
     mp_put_map(call->out, count);
     for (unsigned i = 0; i < count; i++) {

@@ -11,7 +11,7 @@
 
 struct timer {
     uint64_t at_ms;
-    size_t slot; /* place in the heap, from 1; 0 while not running */
+    size_t slot;          /* place in the heap, from 1; 0 while not running */
     struct timer *before; /* neighbours among those that are due, during timers_run() */
     struct timer *after;
     void (*fire)(struct timer *timer, void *arg);
@@ -33,7 +33,8 @@ void timers_deinit(struct timers *timers);
 int timers_reserve(struct timers *timers, size_t count);
 
 /* (Re)start @timer for @at_ms. 0, or -ENOMEM (it is then not running). */
-int timer_start(struct timers *timers, struct timer *timer, uint64_t at_ms, void (*fire)(struct timer *, void *));
+int timer_start(struct timers *timers, struct timer *timer, uint64_t at_ms,
+                void (*fire)(struct timer *, void *));
 
 /* Does nothing when it is not running. */
 void timer_stop(struct timers *timers, struct timer *timer);
@@ -43,8 +44,8 @@ static inline bool timer_running(const struct timer *timer)
     return timer->slot != 0;
 }
 
-/* Fire, in order, each timer whose time has come. Each is stopped before its function is called, which may start, stop and free timers.
- * Timers started meanwhile with a time that has come wait for the next call. */
+/* Fire, in order, each timer whose time has come. Each is stopped before its function is called, which may
+ * start, stop and free timers. Timers started meanwhile with a time that has come wait for the next call. */
 void timers_run(struct timers *timers, uint64_t now_ms, void *arg);
 
 /* The earliest deadline, or UINT64_MAX when none runs. */

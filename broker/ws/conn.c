@@ -295,12 +295,10 @@ int ws_deliver(struct ws_conn *conn, struct message *m, enum ws_class class)
         return 1;
     if (!frame_of(m, conn->queue.encoding, &ws->text) ||
         outqueue_push(&conn->queue, m, ws->options.queue_items, ws->options.queue_bytes) != 0) {
-        ws->counters->deliveries_refused++;
         conn->is_refused = true;
         writer_add(conn, LIST_DOOMED);
         return 1;
     }
-    ws->counters->deliveries++;
     if (class == WS_ANSWER)
         conn->has_answers = true;
     if (!conn->is_stalled) /* else libwebsockets calls when the socket takes bytes again */
