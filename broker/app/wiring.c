@@ -131,10 +131,8 @@ static void on_closed(void *arg, void *user, unsigned code, const char *reason, 
 
 static void on_link_up(void *arg, uint64_t link, bool is_tcp)
 {
-    struct wiring *wiring = arg;
-    wiring_tick(wiring);
+    (void)arg;
     log_debug("ipc", "link up", "link=%llu transport=%s", (unsigned long long)link, is_tcp ? "tcp" : "ipc");
-    core_link_up(wiring->core, link, is_tcp);
 }
 
 static void on_link_down(void *arg, uint64_t link)

@@ -361,12 +361,6 @@ void core_flush(struct core *core)
 
 /* -- links --------------------------------------------------------------------------------------------- */
 
-void core_link_up(struct core *core, uint64_t link, bool is_tcp)
-{
-    (void)link;
-    (void)is_tcp;
-}
-
 void core_link_down(struct core *core, uint64_t link)
 {
     announcements_link_down(&core->announcements, link);

@@ -134,8 +134,7 @@ void core_conn_closed(struct core *core, struct conn *conn, unsigned code, const
 void core_request(struct core *core, uint64_t link, bool is_tcp, uint64_t ticket, const void *body,
                   size_t len);
 
-/* Links to `calls` come and go; the number of SUB links changes. */
-void core_link_up(struct core *core, uint64_t link, bool is_tcp);
+/* A link to `calls` is gone; the number of SUB links is another one. */
 void core_link_down(struct core *core, uint64_t link);
 void core_subscribers(struct core *core, unsigned count);
 

@@ -79,7 +79,6 @@ void world_start(struct world *w)
     const struct core_effects effects = {
         .arg = w, .publish = on_publish, .deliver = on_deliver, .close = on_close, .reply = on_reply};
     assert_int_equal(core_new(&w->core, &w->options, &effects, &w->counters, w->now), 0);
-    core_link_up(w->core, w->link, w->is_tcp);
 }
 
 void world_stop(struct world *w)
