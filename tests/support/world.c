@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "core/conn.h"
+#include "support/failing_alloc.h"
 #include "wire/json.h"
 #include "wire/mp.h"
 
@@ -89,11 +90,31 @@ void world_stop(struct world *w)
     buf_deinit(&w->raw_reply);
 }
 
+/* Around each input, so that only the core's own allocations are refused. */
+static void input_begin(struct world *w)
+{
+    if (!w->refuse_memory)
+        return;
+    buf_reserve(&w->trace, 1 << 20);
+    buf_reserve(&w->reply, 1 << 20);
+    buf_reserve(&w->raw_reply, 1 << 20);
+    failing_alloc_start(w->refuse_at);
+}
+
+static void input_end(struct world *w)
+{
+    if (w->refuse_memory)
+        w->was_refused |= failing_alloc_stop();
+}
+
 struct conn *world_open_at(struct world *w, const char *name, const struct opening *opening)
 {
     struct conn *conn = NULL;
     char *peer = (char *)(uintptr_t)name;
-    return core_conn_opened(w->core, &conn, opening, peer) == 0 ? conn : NULL;
+    input_begin(w);
+    int r = core_conn_opened(w->core, &conn, opening, peer);
+    input_end(w);
+    return r == 0 ? conn : NULL;
 }
 
 struct conn *world_open(struct world *w, const char *name, const char *subprotocol)
@@ -139,14 +160,18 @@ void world_say(struct world *w, struct conn *conn, const char *event, const char
         .payload_len = mp.len,
         .id = id_of(id),
     };
+    input_begin(w);
     core_conn_message(w->core, conn, &in);
+    input_end(w);
     buf_deinit(&mp);
 }
 
 const char *world_request_raw(struct world *w, const void *body, size_t len)
 {
     w->replies = 0;
+    input_begin(w);
     core_request(w->core, w->link, w->is_tcp, 77, body, len);
+    input_end(w);
     assert_int_equal(w->replies, 1);
     return (const char *)w->reply.data;
 }

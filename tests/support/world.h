@@ -30,6 +30,9 @@ struct world {
     uint64_t link;
     bool is_tcp;
     const char *full_peer; /* deliveries to this one are refused */
+    bool refuse_memory;    /* the next inputs get refuse_at allocations, then one is refused */
+    unsigned long refuse_at;
+    bool was_refused; /* whether it came to that */
 };
 
 /* Options may be changed between world_init() and world_start(). Epoch "epoch1"; wall clock 1,000,000; mono
