@@ -39,6 +39,7 @@ struct job {
     bool is_done;
     bool is_left; /* nobody waits for it any more */
     void (*close)(void *arg);
+    void (*release)(void *arg);
     void *arg;
 };
 
@@ -58,18 +59,21 @@ static void *run(void *arg)
     job->is_done = true;
     pthread_cond_signal(&job->done);
     pthread_mutex_unlock(&job->lock);
-    if (is_left)
+    if (is_left) {
+        job->release(job->arg);
         job_free(job);
+    }
     return NULL;
 }
 
-static struct job *job_new(void (*close)(void *arg), void *arg)
+static struct job *job_new(void (*close)(void *arg), void (*release)(void *arg), void *arg)
 {
     struct job *job = calloc(1, sizeof *job);
     pthread_condattr_t attributes;
     if (!job)
         return NULL;
     job->close = close;
+    job->release = release;
     job->arg = arg;
     pthread_mutex_init(&job->lock, NULL);
     pthread_condattr_init(&attributes);
@@ -98,9 +102,9 @@ static bool job_wait(struct job *job, unsigned limit_ms)
     return is_done;
 }
 
-bool closing_run(void (*close)(void *arg), void *arg, unsigned limit_ms)
+bool closing_run(void (*close)(void *arg), void (*release)(void *arg), void *arg, unsigned limit_ms)
 {
-    struct job *job = WORKAROUND(bounded_close) ? job_new(close, arg) : NULL;
+    struct job *job = WORKAROUND(bounded_close) ? job_new(close, release, arg) : NULL;
     pthread_t thread;
     if (!job || pthread_create(&thread, NULL, run, job) != 0) {
         if (job)

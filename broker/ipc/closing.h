@@ -12,8 +12,8 @@
 /* Number of messages that nng has written to all links of this process. Any thread. */
 uint64_t closing_messages_written(void);
 
-/* Run @close(@arg) on a thread of its own. True when it has ended within @limit_ms; else it still runs, and
- * what it uses must stay. */
-bool closing_run(void (*close)(void *arg), void *arg, unsigned limit_ms);
+/* Run @close(@arg) on a thread of its own. True when it has ended within @limit_ms: the caller may free @arg.
+ * Else it still runs, @arg belongs to it, and it calls @release(@arg) should it ever end. */
+bool closing_run(void (*close)(void *arg), void (*release)(void *arg), void *arg, unsigned limit_ms);
 
 #endif

@@ -330,6 +330,18 @@ static void free_letters(struct letter *letter)
     }
 }
 
+/* When nng has let go of everything. */
+static void release(void *arg)
+{
+    struct ipc *ipc = arg;
+    free_letters(ipc->taken);
+    free_letters(mailbox_take(&ipc->mailbox));
+    calls_free(ipc->calls);
+    links_deinit(&ipc->links);
+    mailbox_deinit(&ipc->mailbox);
+    free(ipc);
+}
+
 void ipc_free(struct ipc *ipc)
 {
     if (!ipc)
@@ -339,17 +351,11 @@ void ipc_free(struct ipc *ipc)
     mailbox_silence(&ipc->mailbox);
     if (WORKAROUND(linger))
         linger(ipc);
-    bool is_closed = closing_run(close_sockets, ipc, CLOSE_MAX_MS);
-    close_endpoint(&ipc->call_end);
-    close_endpoint(&ipc->event_end);
-    if (!is_closed) { /* nng's threads may still use the rest */
+    struct endpoint call_end = ipc->call_end, event_end = ipc->event_end;
+    if (closing_run(close_sockets, release, ipc, CLOSE_MAX_MS))
+        release(ipc);
+    else
         log_warn("ipc", "nng does not finish closing, left behind", "");
-        return;
-    }
-    free_letters(ipc->taken);
-    free_letters(mailbox_take(&ipc->mailbox));
-    calls_free(ipc->calls);
-    links_deinit(&ipc->links);
-    mailbox_deinit(&ipc->mailbox);
-    free(ipc);
+    close_endpoint(&call_end);
+    close_endpoint(&event_end);
 }

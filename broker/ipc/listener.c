@@ -25,6 +25,9 @@
 /* How often a retired listener is searched for orphans: those in its queue come in after it was replaced. */
 #define SWEEPS 3
 
+/* After nng was told to close a listener, what is still open is forgotten by it. */
+#define CLOSED_GRACE_MS 3000
+
 /* ".123", the name that a socket file is given first */
 #define SUFFIX_MAX 4
 
@@ -266,27 +269,41 @@ static void restart(struct listener *l, struct counters *counters)
     }
 }
 
-/* Hang up on the orphans of those that were replaced, and close those that have no links left. */
-static void tend_retired(struct listener *l)
+/* Hang up on its orphans; close it when it has no links left; then give nng time for what it still closes
+ * itself. True when nothing is left to do for it. */
+static bool tend_retired(struct listener *l, struct listening *old, uint64_t now_ms)
 {
-    struct listening **at = &l->retired;
-    while (*at) {
+    int id = nng_listener_id(old->listener);
+    if (old->is_closed) {
+        if (now_ms - old->closed_ms < CLOSED_GRACE_MS)
+            return false;
+        orphans_close(old->bound_path);
+        return true;
+    }
+    if (links_count(l->links, id, true, 0) == 0) {
+        nng_listener_close(old->listener); /* hangs up on all */
+        old->is_closed = true;
+        old->closed_ms = now_ms;
+    } else if (old->sweeps > 0) {
+        unsigned count = orphans_hang_up(l->links, id, old->bound_path);
+        old->sweeps--;
+        if (count > 0)
+            log_warn("ipc", "hung up on peers that a dead listener had taken", "address=%s count=%u",
+                     l->address, count);
+    }
+    return false;
+}
+
+static void tend_all_retired(struct listener *l, uint64_t now_ms)
+{
+    for (struct listening **at = &l->retired; *at;) {
         struct listening *old = *at;
-        int id = nng_listener_id(old->listener);
-        if (links_count(l->links, id, true, 0) == 0 && WORKAROUND(orphans)) {
-            nng_listener_close(old->listener); /* hangs up on all */
+        if (tend_retired(l, old, now_ms)) {
             *at = old->next;
             free(old);
-            continue;
+        } else {
+            at = &old->next;
         }
-        if (old->sweeps > 0 && WORKAROUND(orphans)) {
-            unsigned count = orphans_hang_up(l->links, id, old->bound_path);
-            old->sweeps--;
-            if (count > 0)
-                log_warn("ipc", "hung up on peers that a dead listener had taken", "address=%s count=%u",
-                         l->address, count);
-        }
-        at = &old->next;
     }
 }
 
@@ -312,7 +329,8 @@ void listener_watch(struct listener *l, struct counters *counters, uint64_t now_
         probe_end(&l->probe);
         restart(l, counters);
     }
-    tend_retired(l);
+    if (WORKAROUND(orphans))
+        tend_all_retired(l, now_ms);
     if (l->current && l->probe.state == PROBE_NONE && l->probe_address_len > 0)
         probe_begin(&l->probe, (const struct sockaddr *)&l->probe_address, l->probe_address_len, now_ms);
 }

@@ -30,7 +30,9 @@
 struct listening {
     struct listening *next;
     nng_listener listener;
-    unsigned sweeps; /* that are still to be made for its orphans */
+    unsigned sweeps;    /* that are still to be made for its orphans */
+    bool is_closed;     /* by nng too */
+    uint64_t closed_ms; /* when */
     char bound_path[LISTENER_PATH_MAX];
 };
 

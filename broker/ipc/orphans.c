@@ -74,17 +74,16 @@ static void look_at(struct accepted_list *list, int fd, int highest, const char 
     list->items[list->count++] = (struct accepted){mine, peer_pid(mine)};
 }
 
-static void look_at_all(struct accepted_list *list, const char *path)
+static int highest_descriptor(void)
 {
     DIR *folder = opendir("/proc/self/fd");
     int highest = -1;
     if (!folder)
-        return;
+        return -1;
     for (struct dirent *entry; (entry = readdir(folder));)
         highest = atoi(entry->d_name) > highest ? atoi(entry->d_name) : highest;
     closedir(folder);
-    for (int fd = 0; fd <= highest; fd++)
-        look_at(list, fd, highest, path);
+    return highest;
 }
 
 static size_t count_of_pid(const struct accepted_list *list, uint64_t pid)
@@ -99,7 +98,9 @@ unsigned orphans_hang_up(struct links *links, int listener, const char *path)
 {
     struct accepted_list list = {0};
     unsigned hung_up = 0;
-    look_at_all(&list, path);
+    int highest = highest_descriptor();
+    for (int fd = 0; fd <= highest; fd++)
+        look_at(&list, fd, highest, path);
     for (size_t i = 0; i < list.count; i++) {
         if (count_of_pid(&list, list.items[i].pid) > links_count(links, listener, false, list.items[i].pid))
             hung_up += shutdown(list.items[i].fd, SHUT_RDWR) == 0;
@@ -107,4 +108,12 @@ unsigned orphans_hang_up(struct links *links, int listener, const char *path)
     }
     free(list.items);
     return hung_up;
+}
+
+void orphans_close(const char *path)
+{
+    int highest = highest_descriptor();
+    for (int fd = 0; fd <= highest; fd++)
+        if (is_bound_to(fd, path) && !is_listening(fd) && has_left(fd))
+            close(fd);
 }

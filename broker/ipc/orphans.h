@@ -11,4 +11,8 @@
  * links. Returns how many. */
 unsigned orphans_hang_up(struct links *links, int listener, const char *path);
 
+/* Close the descriptors of those that are left some seconds after nng has closed the listener: nng shuts them
+ * down, but never closes them. */
+void orphans_close(const char *path);
+
 #endif

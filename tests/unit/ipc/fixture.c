@@ -373,10 +373,20 @@ int raw_connect(const char *address)
     return fd;
 }
 
+void raw_read_greeting(int fd)
+{
+    uint8_t header[8];
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    assert_int_equal(1, poll(&wait, 1, WAIT_MS));
+    assert_int_equal(8, recv(fd, header, 8, MSG_WAITALL));
+    assert_memory_equal("\0SP\0", header, 4);
+}
+
 void raw_greet(int fd, uint16_t protocol)
 {
     uint8_t header[8] = {0, 'S', 'P', 0, (uint8_t)(protocol >> 8), (uint8_t)protocol, 0, 0};
     assert_int_equal(8, send(fd, header, 8, MSG_NOSIGNAL));
+    raw_read_greeting(fd);
 }
 
 bool raw_request(int fd, const char *address, char fill, size_t len)

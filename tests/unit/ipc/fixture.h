@@ -106,7 +106,9 @@ void question_free(struct question *q);
 
 /* Raw sockets. */
 int raw_connect(const char *address);
-/* The SP header for the protocol of that number, and whether the other side's came. */
+/* Read the other side's SP header. One who hangs up before it came can end nng's listener. */
+void raw_read_greeting(int fd);
+/* Send the SP header for the protocol of that number, and read the other side's. */
 void raw_greet(int fd, uint16_t protocol);
 /* A request frame of @len bytes of @fill after the REQ id. */
 bool raw_request(int fd, const char *address, char fill, size_t len);

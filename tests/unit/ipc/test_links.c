@@ -43,6 +43,7 @@ static void test_request_sent_with_the_greeting_is_never_lost(void **state)
                                     "raw";
         bytes[5] = SP_REQ;
         assert_int_equal(sizeof bytes, write(raw, bytes, sizeof bytes));
+        raw_read_greeting(raw);
         fixture_until_told(f, TOLD_REQUEST, (size_t)i + 1);
         close(raw);
     }
@@ -127,6 +128,7 @@ static void test_garbage_ends_its_link_only(void **state)
     for (size_t i = 0; i < sizeof garbage / sizeof *garbage; i++) {
         int raw = raw_connect(f->calls[0]);
         assert_true(write(raw, garbage[i], 8) == 8);
+        raw_read_greeting(raw);
         assert_true(raw_is_ended(raw, 1000));
         close(raw);
     }

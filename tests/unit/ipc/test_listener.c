@@ -109,6 +109,44 @@ static void test_peer_of_a_dead_listener_is_hung_up_on(void **state)
     close(from_child);
 }
 
+static void test_closes_in_time_after_a_listener_died(void **state)
+{
+    struct fixture *f = *state;
+    fixture_start(f);
+    for (int i = 0; i < 50; i++)
+        close(raw_connect(f->calls[0]));
+    int orphan = raw_connect(f->calls[0]);
+    raw_greet(orphan, SP_REQ);
+    usleep(50 * 1000);
+    uint64_t begin = clock_ms();
+    fixture_stop(f);
+    assert_true(clock_ms() - begin < 2000);
+    assert_true(raw_is_ended(orphan, 1000));
+    close(orphan);
+}
+
+static unsigned open_descriptors(void)
+{
+    unsigned count = 0;
+    for (int fd = 0; fd < 4096; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+static void test_dead_listeners_leave_no_descriptors(void **state)
+{
+    struct fixture *f = *state;
+    fixture_start(f);
+    fixture_run(f, 300);
+    unsigned before = open_descriptors();
+    for (int i = 0; i < 2; i++)
+        kill_listener(f, f->calls[0]);
+    for (int i = 0; i < 100 && open_descriptors() > before + 2; i++) /* a probe or two are always open */
+        fixture_run(f, 100);
+    assert_in_range(open_descriptors(), 0, before + 2);
+    assert_serves(f, f->calls[0]);
+}
+
 /* The end of the stream and a reset, both before nng has sent its greeting. */
 static void reset_after_end(const char *address)
 {
@@ -326,6 +364,8 @@ int main(int argc, char **argv)
         TEST(test_serves_after_50_peers_hung_up_at_once),
         TEST(test_links_go_on_while_a_dead_listener_is_replaced),
         TEST(test_peer_of_a_dead_listener_is_hung_up_on),
+        TEST(test_closes_in_time_after_a_listener_died),
+        TEST(test_dead_listeners_leave_no_descriptors),
         TEST(test_dead_tcp_listener_is_started_again_on_its_port),
         TEST(test_second_broker_is_refused_and_told_who_listens),
         TEST(test_broker_of_another_process_is_named),
