@@ -67,7 +67,7 @@ class Broker:
         assert self.process.poll() is None, f"the broker ended with {self.process.returncode}:\n{self.log()}"
         with open(self.log_file, "rb") as log:
             log.seek(begin)
-            found = re.search(rb"listening.*127\.0\.0\.1:(\d+)", log.read())
+            found = re.search(rb"ready.* listen=127\.0\.0\.1:(\d+)", log.read())
         return int(found[1]) if found else None
 
     @property

@@ -28,8 +28,9 @@ class Calls:
     def envelope(self, ops, **more):
         """A request of these operations; more keys replace those that belong there, None takes one away."""
         request = {"v": 1, "client": self.client, "ops": ops}
-        if "id" not in more:
-            request["id"] = next(self.ids)
+        request["id"] = more["id"] if "id" in more else next(self.ids)
+        if isinstance(request["id"], int):
+            self.ids = itertools.count(max(request["id"] + 1, next(self.ids)))
         if self.key:
             request["key"] = self.key
         request.update(more)
