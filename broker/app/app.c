@@ -17,17 +17,10 @@
 #define EPOCH_LEN 12
 #define WATCH_MS  1000
 #define LAST_MS   6000 /* after the drain time: for clients that take their time to close */
-#define LINGER_MS 250  /* for nng to send the last @disconnect */
-
-enum state {
-    STATE_RUNNING,
-    STATE_DRAINING,  /* connections are being closed */
-    STATE_LINGERING, /* all are gone; what was published is being sent */
-};
 
 struct app {
     const struct config *config;
-    enum state state;
+    bool is_stopping;
     struct counters counters;
     struct wiring wiring; /* has core and ipc */
     struct ws *ws;
@@ -41,7 +34,7 @@ struct app {
     uv_prepare_t turn_end;
     uv_timer_t due;   /* the core's next */
     uv_timer_t watch; /* of the listeners */
-    uv_timer_t phase; /* the end of draining or lingering, whatever happens */
+    uv_timer_t last;  /* the end of draining, whatever happens */
 };
 
 static int cannot_start(const char *why)
@@ -52,25 +45,18 @@ static int cannot_start(const char *why)
 
 /* -- stopping ------------------------------------------------------------------------------------------ */
 
-static void on_lingered(uv_timer_t *timer)
+/* WebSockets that are not gone yet. Sockets that are none, as a browser keeps them for the next file, are not
+ * waited for. */
+static uint64_t websockets(const struct app *app)
 {
-    struct app *app = timer->data;
-    uv_stop(&app->loop);
-}
-
-static void linger(struct app *app)
-{
-    bool has_links = app->counters.subscriber_links || app->counters.call_links;
-    app->state = STATE_LINGERING;
-    core_flush(app->wiring.core);
-    uv_timer_start(&app->phase, on_lingered, has_links ? LINGER_MS : 0, 0);
+    return app->counters.connections_opened - app->counters.connections_closed;
 }
 
 static void on_drained(uv_timer_t *timer)
 {
     struct app *app = timer->data;
-    log_warn("app", "connections left", "count=%u", ws_count(app->ws));
-    linger(app);
+    log_warn("app", "connections left", "count=%llu", (unsigned long long)websockets(app));
+    uv_stop(&app->loop);
 }
 
 static void on_signal(uv_signal_t *handle, int signum)
@@ -78,17 +64,17 @@ static void on_signal(uv_signal_t *handle, int signum)
     struct app *app = handle->data;
     const char *name = signum == SIGINT ? "SIGINT" : "SIGTERM";
     unsigned drain_ms = app->config->drain_ms;
-    if (app->state != STATE_RUNNING) {
+    if (app->is_stopping) {
         log_warn("app", "stopped at once", "signal=%s", name);
         _exit(128 + signum);
     }
     log_info("app", "stopping", "signal=%s connections=%zu drain_ms=%u", name,
              core_conn_count(app->wiring.core), drain_ms);
-    app->state = STATE_DRAINING;
+    app->is_stopping = true;
     ws_stop_accepting(app->ws);
     wiring_tick(&app->wiring);
     core_stop(app->wiring.core, drain_ms);
-    uv_timer_start(&app->phase, on_drained, (uint64_t)drain_ms + LAST_MS, 0);
+    uv_timer_start(&app->last, on_drained, (uint64_t)drain_ms + LAST_MS, 0);
 }
 
 /* -- turns of the loop --------------------------------------------------------------------------------- */
@@ -134,8 +120,8 @@ static void on_turn_end(uv_prepare_t *prepare)
     struct app *app = prepare->data;
     wiring_flush(&app->wiring);
     arm(app);
-    if (app->state == STATE_DRAINING && ws_count(app->ws) == 0)
-        linger(app);
+    if (app->is_stopping && websockets(app) == 0)
+        uv_stop(&app->loop);
 }
 
 static void wake(void *arg)
@@ -153,8 +139,8 @@ static int open_loop(struct app *app)
     uv_prepare_init(&app->loop, &app->turn_end);
     uv_timer_init(&app->loop, &app->due);
     uv_timer_init(&app->loop, &app->watch);
-    uv_timer_init(&app->loop, &app->phase);
-    app->turn_end.data = app->due.data = app->watch.data = app->phase.data = app;
+    uv_timer_init(&app->loop, &app->last);
+    app->turn_end.data = app->due.data = app->watch.data = app->last.data = app;
     app->wake.data = app->signals[0].data = app->signals[1].data = app;
     app->wiring.loop = &app->loop;
     if (uv_async_init(&app->loop, &app->wake, on_wake) == 0 &&
@@ -324,7 +310,7 @@ static void close_all(struct app *app)
     uv_prepare_stop(&app->turn_end);
     uv_timer_stop(&app->due);
     uv_timer_stop(&app->watch);
-    uv_timer_stop(&app->phase);
+    uv_timer_stop(&app->last);
     app->wiring.ipc = NULL;
     if (app->ws)
         ws_free(app->ws);

@@ -52,8 +52,7 @@ static void take_event(const struct reading *r, const cJSON *item, struct batch_
     const char *why = text ? event_name_fault(text, strlen(text)) : NULL;
     rule->event = text ? text : "";
     if (why)
-        config_fault(r->config, reading_value_origin(r, item), "event: \"%s\": %s", text,
-                     why);
+        config_fault(r->config, reading_value_origin(r, item), "event: \"%s\": %s", text, why);
 }
 
 static void take_keep(const struct reading *r, const cJSON *item, struct batch_rule *rule)
