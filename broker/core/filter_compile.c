@@ -69,13 +69,18 @@ static bool is_arg(struct mp_reader r)
            mp_is(&key, "$arg");
 }
 
+static int refuse_arg(struct filter_build *b, const struct place *at)
+{
+    return FAIL(b, at, "`$arg` has no place in an update: write the value itself");
+}
+
 /* Pass over {"$arg": "name"}. */
 static int add_arg(struct filter_build *b, struct mp_reader *r, bool is_list, struct filter_list *list,
                    const struct place *at)
 {
     struct mp_token map, key, name;
     if (!b->dialect->is_of_session) {
-        return FAIL(b, at, "`$arg` has no place in an update: write the value itself");
+        return refuse_arg(b, at);
     }
     if (!mp_next(r, &map) || !mp_next(r, &key) || !mp_next(r, &name) || name.type != MP_STR ||
         name.len == 0) {
@@ -179,7 +184,9 @@ static int refuse_field_operator(struct filter_build *b, const struct mp_token *
         return FAIL(b, at, "`%.*s` stands beside field names, not below one", (int)key->len, key->bytes);
     }
     if (mp_is(key, "$arg")) {
-        return FAIL(b, at, "`$arg` stands alone in its map, in the place of a value");
+        return b->dialect->is_of_session
+                   ? FAIL(b, at, "`$arg` stands alone in its map, in the place of a value")
+                   : refuse_arg(b, at);
     }
     return refuse_operator(b, key, operator_names, at);
 }
