@@ -12,13 +12,6 @@ static int on_receive(struct lws *wsi, struct ws_conn *conn, const void *in, siz
     return 0;
 }
 
-/* libwebsockets closes a request that it cannot read without a word. */
-static void on_http_dropped(struct ws_conn *conn)
-{
-    if (conn->state == CONN_HTTP && !conn->is_answered)
-        handshake_unreadable(conn);
-}
-
 static int on_raw(struct lws *wsi)
 {
     /* A CONNECT request would turn the connection into a raw one that nobody serves. */
@@ -40,9 +33,6 @@ static int on_conn(struct lws *wsi, struct ws_conn *conn, enum lws_callback_reas
     case LWS_CALLBACK_HTTP:
         handshake_not_found(conn);
         return -1;
-    case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
-        on_http_dropped(conn);
-        return 0;
     case LWS_CALLBACK_RAW_ADOPT:
         conn->is_answered = true;
         return on_raw(wsi);

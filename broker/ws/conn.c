@@ -8,6 +8,7 @@
 #include "wire/utf8.h"
 #include "wire/workaround.h"
 #include "ws/frame.h"
+#include "ws/lobby.h"
 #include "ws/tcp.h"
 #include "ws/writer.h"
 
@@ -414,6 +415,7 @@ void ws_conn_hang_up(struct ws_conn *conn)
     drop_queue(conn);
     stop_timers(conn);
     tell_closed(conn, CLOSE_ABNORMAL, "", 0);
+    lobby_leave(conn);
     if (!conn->wsi)
         return;
     tcp_abort(lws_get_socket_fd(conn->wsi));

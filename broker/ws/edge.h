@@ -4,8 +4,8 @@
 /* edge: the two structs that the modules of this folder share. Nothing outside includes this.
  *
  * libwebsockets does the RFC: parsing, masking, pongs, protocol errors. What it does badly or not at all is
- * here: accepting (listener), the checks of a handshake (handshake), queues and writing (outqueue, writer),
- * time and closing (conn). */
+ * here: accepting (listener, lobby), the checks of a handshake (handshake), queues and writing (outqueue,
+ * writer), time and closing (conn). */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,6 +22,7 @@
 #include "ws/ws.h"
 
 #define HEADERS_MAX     8192          /* bytes of a request's head; longer ones get 431 */
+#define HEADERS_ROOM    16384         /* what libwebsockets may need to hold such a head */
 #define WRITE_MAX       (64u * 1024u) /* bytes of frames that one write gathers */
 #define CLOSE_STEP_MS   5000 /* a closing connection that makes no progress for so long is hung up on */
 #define CLOSE_STEPS_MAX 6
@@ -52,7 +53,8 @@ enum conn_list { LIST_NONE, LIST_ANSWERS, LIST_BROADCASTS, LIST_DOOMED };
 
 struct ws_conn {
     struct ws *ws;
-    struct lws *wsi; /* NULL before it is adopted and after its last callback */
+    struct lws *wsi;           /* NULL before it is adopted and after its last callback */
+    struct lobby_guest *guest; /* while it waits in the lobby */
     struct peer *peer;
     void *user; /* what `opened` returned */
     enum conn_state state;
@@ -80,6 +82,7 @@ struct ws_conn {
 };
 
 TAILQ_HEAD(conn_queue, ws_conn);
+TAILQ_HEAD(guest_list, lobby_guest);
 
 struct listener;
 struct header_name;
@@ -106,6 +109,8 @@ struct ws {
     struct conn_queue broadcasts;
     struct conn_queue doomed;
     unsigned count;
+    struct guest_list refused; /* in the lobby, to be told so */
+    unsigned refused_count;
     struct lws *adopting; /* made during the adoption under way */
     struct envelope_room room;
     struct buf text; /* JSON on its way into a frame */

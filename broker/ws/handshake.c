@@ -173,17 +173,6 @@ void handshake_not_found(struct ws_conn *conn)
     refuse(conn, "404 Not Found", "", "there is nothing here");
 }
 
-void handshake_unreadable(struct ws_conn *conn)
-{
-    uint64_t received = tcp_received(lws_get_socket_fd(conn->wsi));
-    if (conn->is_answered || received == 0 || !WORKAROUND(header_limit))
-        return;
-    if (received > HEADERS_MAX)
-        refuse(conn, "431 Request Header Fields Too Large", "", "a request's head may have 8192 bytes");
-    else
-        refuse(conn, "400 Bad Request", "", "this is no HTTP request");
-}
-
 /* Headers of the opening. */
 
 struct header_name {

@@ -20,9 +20,6 @@ int handshake_plain(struct ws_conn *conn, const char *uri, size_t len);
 /* There is no such file. */
 void handshake_not_found(struct ws_conn *conn);
 
-/* The request made libwebsockets give up without a word: say what was wrong with it. */
-void handshake_unreadable(struct ws_conn *conn);
-
 /* The 101 was sent: gather the opening. -1 when memory is refused: close. */
 int handshake_done(struct ws_conn *conn);
 

@@ -14,6 +14,7 @@
 #include "wire/workaround.h"
 #include "ws/conn.h"
 #include "ws/handshake.h"
+#include "ws/lobby.h"
 #include "ws/tcp.h"
 
 #define SOCKETS_MAX    4
@@ -36,27 +37,7 @@ struct listener {
 static void refuse(struct ws *ws, int fd, const char *status, const char *text)
 {
     ws->counters->connections_refused++;
-    handshake_respond(fd, status, "Retry-After: 10\r\n", text);
-    shutdown(fd, SHUT_WR);
-    close(fd);
-}
-
-/* Hand the socket to libwebsockets, which closes it in any case. */
-static void adopt(struct ws *ws, int fd, struct ws_conn *conn)
-{
-    lws_adopt_desc_t adoption = {
-        .vh = ws->vhost,
-        .type = LWS_ADOPT_SOCKET | LWS_ADOPT_HTTP,
-        .fd = {.sockfd = fd},
-        .opaque = conn,
-    };
-    ws->adopting = NULL;
-    struct lws *wsi = lws_adopt_descriptor_vhost_via_info(&adoption);
-    if (wsi)
-        conn->wsi = wsi;
-    else if (!ws->adopting)
-        ws_conn_free(conn); /* it came to nothing before there was anything with a last callback */
-    ws->adopting = NULL;
+    lobby_refuse(ws, fd, status, text);
 }
 
 static void take(struct ws *ws, int fd, const struct sockaddr *address)
@@ -81,7 +62,7 @@ static void take(struct ws *ws, int fd, const struct sockaddr *address)
         return;
     }
     tcp_tune(fd);
-    adopt(ws, fd, conn);
+    lobby_enter(conn, fd);
 }
 
 static void on_acceptable(uv_poll_t *poll, int status, int events);
@@ -113,8 +94,11 @@ static void shed(struct listener *listener, int listening)
     if (listener->reserve >= 0) {
         close(listener->reserve);
         fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd >= 0)
-            refuse(ws, fd, "503 Service Unavailable", "out of descriptors");
+        if (fd >= 0) {
+            ws->counters->connections_refused++;
+            handshake_respond(fd, "503 Service Unavailable", "Retry-After: 10\r\n", "out of descriptors");
+            close(fd);
+        }
         listener->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
     }
     if (fd >= 0)

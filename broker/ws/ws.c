@@ -10,6 +10,7 @@
 #include "ws/conn.h"
 #include "ws/handshake.h"
 #include "ws/listener.h"
+#include "ws/lobby.h"
 #include "ws/writer.h"
 
 #define READ_MAX    2048          /* bytes of one read; a buffer of this size belongs to each connection */
@@ -113,7 +114,7 @@ static int open_context(struct ws *ws)
     info.pcontext = &ws->context;
     info.user = ws;
     info.protocols = ws->protocols;
-    info.max_http_header_data = WORKAROUND(header_limit) ? HEADERS_MAX : 0;
+    info.max_http_header_data = WORKAROUND(lobby) ? HEADERS_ROOM : 0;
     info.timeout_secs = handshake_secs + 1;
     info.timeout_secs_ah_idle = handshake_secs + 1;
     info.keepalive_timeout = KEEP_SECS;
@@ -192,6 +193,7 @@ static int get_memory(struct ws *ws, const struct ws_options *options)
     TAILQ_INIT(&ws->answers);
     TAILQ_INIT(&ws->broadcasts);
     TAILQ_INIT(&ws->doomed);
+    TAILQ_INIT(&ws->refused);
     ws->peers = peers_new();
     ws->gather = malloc(WRITE_MAX);
     if (copy_options(ws, options) != 0 || !ws->peers || !ws->gather)
@@ -248,6 +250,7 @@ void ws_free(struct ws *ws)
     ws->is_freeing = true;
     if (ws->listener)
         listener_stop(ws->listener);
+    lobby_clear(ws);
     TAILQ_FOREACH(conn, &ws->all, in_all)
     ws_conn_hang_up(conn);
     for (unsigned i = 0; i < FREE_ROUNDS && ws->count > 0; i++)
