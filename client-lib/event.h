@@ -1,0 +1,87 @@
+#ifndef SLUICE_CLIENT_EVENT_H
+#define SLUICE_CLIENT_EVENT_H
+
+/* event: what a handler function is called with, and the step it makes: its documents and the operations that
+ * it queued. Also a step without an event (sluice_begin()). */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sluice/sluice.h>
+
+#include "arena.h"
+#include "error.h"
+#include "packet.h"
+#include "value.h"
+#include "wire/buf.h"
+
+#define EVENT_CONN_MAX  64
+#define EVENT_EPOCH_MAX 32
+
+/* Bytes of the packet that are one value; bytes NULL: absent. */
+struct slice {
+    const uint8_t *bytes;
+    size_t len;
+};
+
+enum event_state {
+    EVENT_OPEN, /* takes documents and operations */
+    EVENT_DONE, /* its function has returned, its effects are on their way: only accessors work */
+};
+
+struct sluice_event {
+    struct sluice_client *client;
+    struct sluice_event *prev,
+        *next; /* in the client's list of open events, or in the outbox, or among the spare ones */
+    enum event_state state;
+    bool is_step; /* made by sluice_begin() */
+
+    struct packet *packet; /* what all slices point into; NULL for a step */
+    struct slice map;      /* the whole event map */
+    struct slice payload, session, question, trace;
+    const char *name; /* in the packet, terminated */
+    char conn[EVENT_CONN_MAX];
+    char epoch[EVENT_EPOCH_MAX];
+    uint64_t seq;
+    uint64_t version;
+    int64_t time_ms;
+
+    struct arena arena;
+    const struct sluice_value *made_payload, *made_session, *made_question,
+        *made_trace;           /* made when asked for */
+    struct sluice_fault fault; /* the first thing that was wrong; fails the step */
+
+    struct buf ops;        /* queued operations, one behind the other */
+    unsigned op_count;     /* in `ops` */
+    size_t last_op;        /* where the last of them begins */
+    bool has_last_op;      /* and whether sluice_now() may take it back */
+    unsigned result_count; /* operations that have their result ... */
+    size_t done_bytes;     /* ... and their bytes */
+};
+
+/* A new open event of @client, in its list. NULL when refused. */
+struct sluice_event *event_new(struct sluice_client *client);
+
+/* Give it back: the packet, its values, its operations. Takes it out of the list it is in. */
+void event_free(struct sluice_event *event);
+
+/* Free the spare events that @client keeps. */
+void event_free_spare(struct sluice_client *client);
+
+/* The function has returned: its values are gone; it leaves the list of open events. */
+void event_close(struct sluice_event *event);
+
+/* Fill @event from the event map @map of @packet (shared). @name as in the packet's topic. False: not an
+ * event map. */
+bool event_read(struct sluice_event *event, struct packet *packet, const char *name, const char *epoch,
+                size_t epoch_len, struct slice map);
+
+/* Whether documents and operations may be made with @event: 0, or an error (the event's own if it has failed
+ * already). */
+int event_check(struct sluice_event *event);
+
+/* Whether @pointer is a value of one of @client's open events. */
+bool event_owns_value(const struct sluice_client *client, const void *pointer);
+
+#endif

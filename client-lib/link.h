@@ -1,0 +1,71 @@
+#ifndef SLUICE_CLIENT_LINK_H
+#define SLUICE_CLIENT_LINK_H
+
+/* link: the sockets to the broker. The only place in the library that knows nng.
+ *
+ * nng's threads only put what comes into a bounded queue and wake the owner; everything else happens on the
+ * owner's thread, which all functions here belong to. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "packet.h"
+#include "waker.h"
+
+struct link;
+struct sluice_fault;
+
+/* Requests under way at once: one with effects and calls, one with announcements. */
+enum link_slot { LINK_CALLS, LINK_CONTROL, LINK_SLOTS };
+
+/* Open the sockets; nothing is dialed yet. @waker is borrowed until link_close(). Caller owns *@out. 0 or
+ * SLUICE_E_SYSTEM, SLUICE_E_NOMEM. */
+int link_open(struct link **out, struct waker *waker, struct sluice_fault *fault);
+
+/* Close everything, within two seconds. NULL is fine. */
+void link_close(struct link *link);
+
+/* Whether @address can be dialed at all: ipc:// or tcp:// and well-formed. */
+bool link_address_valid(const char *address);
+
+/* Connect to `calls`, in the background, for ever. */
+int link_dial_calls(struct link *link, const char *address, struct sluice_fault *fault);
+
+/* Connect to `events`; instead of an earlier address if there was one. */
+int link_dial_events(struct link *link, const char *address, struct sluice_fault *fault);
+
+/* Let messages pass that begin with @topic. 0 or SLUICE_E_NOMEM. */
+int link_subscribe(struct link *link, const void *topic, size_t len);
+
+/* What the links are doing. Counts rise with each new connection. */
+struct link_state {
+    bool calls_up;
+    bool events_up;
+    unsigned calls_count;
+    unsigned events_count;
+};
+struct link_state link_state(struct link *link);
+
+/* Break the connections; they are made anew by themselves. */
+void link_drop(struct link *link);
+
+/* Send a request on a slot that is free. It is repeated until the reply comes or link_cancel(). 0 or
+ * SLUICE_E_NOMEM. */
+int link_request(struct link *link, enum link_slot slot, const void *bytes, size_t len);
+
+/* Whether the slot's request is done: 1 with the reply (borrowed until link_finish()), 0 while under way,
+ * SLUICE_E_SYSTEM when it failed. */
+int link_reply(struct link *link, enum link_slot slot, const void **bytes, size_t *len);
+
+/* Wait until link_reply() is not 0, or until @deadline_ms. */
+void link_wait(struct link *link, enum link_slot slot, int64_t deadline_ms);
+
+/* Free the slot: of the reply, and of the request if it is still under way. */
+void link_finish(struct link *link, enum link_slot slot);
+
+/* All messages that have come, oldest first, chained by `next`; NULL: none. Caller owns a reference of each.
+ */
+struct packet *link_take(struct link *link);
+
+#endif

@@ -1,0 +1,44 @@
+#ifndef SLUICE_CLIENT_OUTBOX_H
+#define SLUICE_CLIENT_OUTBOX_H
+
+/* outbox: effects on their way to the broker: the events whose functions have returned, in order, and the one
+ * request that is under way. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "event.h"
+
+/* What one request carries: the broker's defaults, less room for the head and for an epoch. */
+#define REQUEST_OPS   1024
+#define REQUEST_BYTES ((size_t)1000 * 1000)
+
+struct outbox {
+    struct sluice_event *first, *last; /* by `next`: with operations that have no result yet */
+    unsigned ops;                      /* in all of them */
+    size_t bytes;
+    bool is_busy;         /* a request is under way */
+    bool is_distributing; /* its results are being told */
+    unsigned sent;        /* operations in it, from the first that has no result on */
+    uint64_t id;          /* of it */
+    int64_t deadline_ms;  /* for it */
+};
+
+/* Queue @event's operations; owns it from now on. */
+void outbox_add(struct sluice_client *client, struct sluice_event *event);
+
+/* Look for a reply, tell on_error of refusals, send what waits. Returns when it wants to be called next (the
+ * deadline). */
+int64_t outbox_step(struct sluice_client *client, int64_t now_ms);
+
+/* Nothing waits and nothing is under way. */
+bool outbox_idle(const struct outbox *outbox);
+
+/* Step until idle, at most until @deadline_ms. */
+void outbox_flush(struct sluice_client *client, int64_t deadline_ms);
+
+/* Forget everything. */
+void outbox_deinit(struct sluice_client *client);
+
+#endif

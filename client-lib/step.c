@@ -1,0 +1,92 @@
+/* Steps without an event, for processes that handle nothing. */
+#include "call.h"
+#include "client.h"
+#include "outbox.h"
+#include "reply.h"
+
+sluice_event *sluice_begin(sluice_client *client)
+{
+    struct sluice_event *step;
+
+    if (!client)
+        return NULL;
+    step = event_new(client);
+    if (!step) {
+        error_nomem(&client->fault);
+        return NULL;
+    }
+    step->is_step = true;
+    return step;
+}
+
+void sluice_cancel(sluice_event *step)
+{
+    if (step && step->is_step)
+        event_free(step);
+}
+
+/* The operations of the next request: how many, and their bytes in *@len. */
+static unsigned step_part(const struct sluice_event *step, size_t *len)
+{
+    const uint8_t *start = step->ops.data + step->done_bytes;
+    struct mp_reader r = mp_reader(start, step->ops.len - step->done_bytes);
+    unsigned left = step->op_count - step->result_count, count = 0;
+
+    *len = 0;
+    while (count < left && count < REQUEST_OPS && mp_skip(&r) &&
+           (count == 0 || (size_t)(r.at - start) <= REQUEST_BYTES)) {
+        *len = (size_t)(r.at - start);
+        count++;
+    }
+    return count;
+}
+
+/* Send one request of it. Returns the first error; *@sent is false if there was no reply. */
+static int step_send(struct sluice_event *step, bool *sent)
+{
+    struct sluice_fault *last = &step->client->fault;
+    struct sluice_fault fault;
+    struct mp_reader results;
+    const uint8_t *raw;
+    size_t len, raw_len;
+    unsigned count = step_part(step, &len);
+    int first = call_begin(step, step->ops.data + step->done_bytes, len, count, &results, last);
+
+    *sent = first == 0;
+    if (!*sent)
+        return first;
+    for (unsigned i = 0; i < count; i++) {
+        int error = reply_result(&results, &raw, &raw_len, &fault);
+        if (error < 0 && first == 0) {
+            fault_renumber(&fault, step->result_count + i);
+            *last = fault;
+            first = error;
+        }
+    }
+    call_end(step);
+    step->done_bytes += len;
+    step->result_count += count;
+    return first;
+}
+
+int sluice_end(sluice_event *step)
+{
+    bool sent = true;
+    int first;
+
+    if (!step)
+        return SLUICE_E_ARGUMENT;
+    if (!step->is_step)
+        return error_set(&step->client->fault, SLUICE_E_STATE, "sluice_end: not a step of sluice_begin()");
+    first = event_check(step);
+    while (first == 0 && step->result_count < step->op_count)
+        first = step_send(step, &sent);
+    /* What one request refused does not keep the others from going out. */
+    while (sent && first < 0 && !step->fault.error && step->result_count < step->op_count) {
+        struct sluice_fault kept = step->client->fault;
+        step_send(step, &sent);
+        step->client->fault = kept;
+    }
+    event_free(step);
+    return first;
+}
