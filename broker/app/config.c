@@ -30,7 +30,7 @@ void config_init(struct config *c)
                 .ping_ms = 25000,
                 .timeout_ms = 60000,
                 .stall_ms = 10000,
-                .queue_bytes = 1024 * 1024,
+                .queue_bytes = 1048576,
                 .queue_items = 4096,
             },
         .ipc =
@@ -97,7 +97,9 @@ const char *config_keep(struct config *c, const char *text, size_t len)
     }
     memcpy(copy, text, len);
     copy[len] = '\0';
-    return c->kept[c->kept_count++] = copy;
+    c->kept[c->kept_count] = copy;
+    c->kept_count++;
+    return copy;
 }
 
 int config_fault(struct config *c, struct origin origin, const char *format, ...)

@@ -132,7 +132,8 @@ static int take(const struct reading *r, const cJSON *object, struct config_batc
         else if (!reading_is_repeated(r, object, item))
             take_member(r, item, &batch->rule);
     }
-    return r->config->fault_count > before ? -1 : check(r, object, batch);
+    bool is_whole = r->config->fault_count == before && !r->config->is_short;
+    return is_whole ? check(r, object, batch) : -1;
 }
 
 int config_batches_apply(const struct reading *r, const struct setting *s, const cJSON *list)

@@ -13,7 +13,7 @@
 #include "app/settings.h"
 #include "wire/json.h"
 
-#define FILE_BYTES_MAX (1024 * 1024)
+#define FILE_BYTES_MAX ((size_t)1024 * 1024)
 
 static int wrong_type(const struct reading *r, const struct setting *s, const cJSON *item, const char *wanted)
 {
@@ -134,13 +134,13 @@ int config_file_read(struct config *c)
 {
     struct buf text = BUF_INIT;
     unsigned before = c->fault_count;
-    const cJSON *item;
-    if (slurp(c, &text) == 0) {
+    if (slurp(c, &text) == 0 && text.data) {
         struct reading r = {.config = c, .text = (const char *)text.data};
         cJSON *root = parse(c, (char *)text.data, text.len - 1);
         r.root = root;
-        if (cJSON_IsObject(root))
-            cJSON_ArrayForEach(item, root) apply_member(&r, item);
+        const cJSON *first = cJSON_IsObject(root) ? root->child : NULL;
+        for (const cJSON *item = first; item; item = item->next)
+            apply_member(&r, item);
         cJSON_Delete(root);
     }
     buf_deinit(&text);

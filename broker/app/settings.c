@@ -14,10 +14,10 @@
 /* What the ranges mean: 0 where nothing or no limit makes sense, else what still works, up to a size that no
  * other rule breaks. Messages and sessions together must fit one nng message of 1 MiB, also where JSON
  * numbers grow to more than twice their size as MessagePack. */
-#define KIB           1024
+#define KIB           UINT64_C(1024)
 #define MIB           (1024 * KIB)
 #define NNG_BYTES_MAX (MIB - KIB)
-#define HOUR_MS       3600000
+#define HOUR_MS       UINT64_C(3600000)
 #define DAY_MS        (24 * HOUR_MS)
 
 static const char *name_fault(const char *text)
@@ -104,7 +104,7 @@ const struct setting SETTINGS[] = {
     {running, "log_level", SETTING_LEVEL, SETTING_ANYWHERE, AT(log_level), "LEVEL", .check = level_fault,
      .help = "log nothing below LEVEL: error, warn, info or debug"},
     {running, "drain_ms", SETTING_UNSIGNED, SETTING_ANYWHERE, AT(drain_ms), "MS", 0, HOUR_MS,
-     .help = "at SIGTERM or SIGINT, close the connections at random times within MS, so that not all come back at once"},
+     .help = "at SIGTERM or SIGINT, close the connections at random times within MS (5 each, if that is less), so that not all come back at once"},
     {running, "help", SETTING_FLAG, SETTING_LINE_ONLY, AT(wants_help), "",
      .help = "show this text"},
     {running, "version", SETTING_FLAG, SETTING_LINE_ONLY, AT(wants_version), "",
@@ -195,7 +195,7 @@ const struct setting SETTINGS[] = {
      .help = "replies stored for one handler; a repeat of an older request is refused (id_too_old)"},
     {handlers, "stored_bytes", SETTING_SIZE, SETTING_ANYWHERE, AT(core.stored_bytes), "BYTES", 4 * KIB, 1024 * MIB,
      .help = "bytes of replies stored for one handler, likewise (id_too_old)"},
-    {handlers, "stored_bytes_total", SETTING_SIZE, SETTING_ANYWHERE, AT(core.stored_bytes_total), "BYTES", 64 * KIB, (uint64_t)64 * 1024 * MIB,
+    {handlers, "stored_bytes_total", SETTING_SIZE, SETTING_ANYWHERE, AT(core.stored_bytes_total), "BYTES", 64 * KIB, KIB * 64 * MIB,
      .help = "bytes of replies stored for all handlers, likewise (id_too_old)"},
     {handlers, "stored_ms", SETTING_UNSIGNED, SETTING_ANYWHERE, AT(core.stored_ms), "MS", 100, DAY_MS,
      .help = "how long a reply is stored, likewise (id_too_old)"},

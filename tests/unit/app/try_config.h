@@ -25,8 +25,8 @@
 
 static inline int try_enter(void **state)
 {
-    static char dir[] = "/tmp/sluice-test-XXXXXX";
-    strcpy(dir, "/tmp/sluice-test-XXXXXX");
+    static char dir[32];
+    snprintf(dir, sizeof dir, "/tmp/sluice-test-XXXXXX");
     assert_non_null(mkdtemp(dir));
     assert_int_equal(chdir(dir), 0);
     setenv("XDG_RUNTIME_DIR", dir, 1);
