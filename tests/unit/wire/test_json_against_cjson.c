@@ -10,8 +10,7 @@
 /* Random documents, read by us and by cJSON. It is no judge of what is refused (it takes much that is no
  * JSON), nor of \u0000 and integers beyond 2^53; what both accept must mean the same. */
 
-#include <cJSON.h>
-
+#include "support/against_cjson.h"
 #include "support/random.h"
 #include "wire/json.h"
 #include "wire/mp.h"
@@ -104,57 +103,6 @@ static void put_document(struct random *r, struct buf *out, unsigned depth)
     put_space(r, out);
 }
 
-static bool same_number(const struct mp_token *token, double want)
-{
-    double got = token->type == MP_UINT  ? (double)token->uint
-                 : token->type == MP_INT ? (double)token->sint
-                                         : token->real;
-    return memcmp(&got, &want, sizeof(got)) == 0 || (got == 0 && want == 0);
-}
-
-static bool same_text(const char *text, size_t len, const char *want)
-{
-    return strlen(want) == len && memcmp(text, want, len) == 0;
-}
-
-/* Whether the value that is next in @r is what cJSON made of the same text. */
-static bool same(struct mp_reader *r, const cJSON *want)
-{
-    struct mp_token token;
-    if (!mp_next(r, &token))
-        return false;
-    switch (token.type) {
-    case MP_NIL:
-        return cJSON_IsNull(want);
-    case MP_BOOL:
-        return token.boolean ? cJSON_IsTrue(want) : cJSON_IsFalse(want);
-    case MP_UINT:
-    case MP_INT:
-    case MP_FLOAT:
-        return cJSON_IsNumber(want) && same_number(&token, want->valuedouble);
-    case MP_STR:
-        return cJSON_IsString(want) && same_text(token.bytes, token.len, want->valuestring);
-    case MP_ARRAY:
-    case MP_MAP:
-        break;
-    default:
-        return false;
-    }
-    bool is_map = token.type == MP_MAP;
-    if (!(is_map ? cJSON_IsObject(want) : cJSON_IsArray(want)))
-        return false;
-    const cJSON *child = want->child;
-    for (uint32_t left = token.count; left > 0; left--, child = child->next) {
-        const char *key;
-        size_t len;
-        if (!child || (is_map && (!mp_str(r, &key, &len) || !same_text(key, len, child->string))))
-            return false;
-        if (!same(r, child))
-            return false;
-    }
-    return child == NULL;
-}
-
 static void fail_with(const char *what, const struct buf *text)
 {
     fail_msg("%s: %.*s", what, (int)text->len, (const char *)text->data);
@@ -180,7 +128,7 @@ static void test_valid_documents_mean_the_same_and_survive_the_way_back(void **s
         if (error || !tree)
             fail_with(error ? error : "cJSON refuses", &text);
         struct mp_reader reader = mp_reader(mp.data, mp.len);
-        if (!same(&reader, tree) || reader.at != reader.end)
+        if (!against_cjson(&reader, tree) || reader.at != reader.end)
             fail_with("it means something else", &text);
         cJSON_Delete(tree);
 
@@ -194,7 +142,7 @@ static void test_valid_documents_mean_the_same_and_survive_the_way_back(void **s
             fail_with("the way back changes it", &text);
         tree = cJSON_ParseWithLength((const char *)back.data, back.len);
         reader = mp_reader(mp.data, mp.len);
-        if (!tree || !same(&reader, tree))
+        if (!tree || !against_cjson(&reader, tree))
             fail_with("our text means something else", &back);
         cJSON_Delete(tree);
     }
@@ -202,20 +150,6 @@ static void test_valid_documents_mean_the_same_and_survive_the_way_back(void **s
     buf_deinit(&mp);
     buf_deinit(&back);
     buf_deinit(&again);
-}
-
-/* What we accept cJSON must accept too, but for its own limits. */
-static bool is_beyond_cjson(const struct buf *text)
-{
-    size_t digits = 0;
-    for (size_t i = 0; i < text->len; i++) {
-        if (text->data[i] == '\\' && i + 1 < text->len && text->data[i + 1] == 'u')
-            return true; /* maybe half a surrogate pair or \u0000 */
-        digits = text->data[i] == '"' || text->data[i] == ',' ? 0 : digits + 1;
-        if (digits > 60)
-            return true; /* it cuts numbers at 63 characters */
-    }
-    return false;
 }
 
 static void test_changed_documents_are_never_taken_for_more_than_they_are(void **state)
@@ -250,11 +184,11 @@ static void test_changed_documents_are_never_taken_for_more_than_they_are(void *
             continue;
         }
         accepted++;
-        if (is_beyond_cjson(&text))
+        if (against_cjson_is_beyond(text.data, text.len))
             continue;
         cJSON *tree = cJSON_ParseWithLength((const char *)text.data, text.len);
         struct mp_reader reader = mp_reader(mp.data, mp.len);
-        if (!tree || !same(&reader, tree))
+        if (!tree || !against_cjson(&reader, tree))
             fail_with("it means something else", &text);
         cJSON_Delete(tree);
     }

@@ -7,11 +7,9 @@
 
 #include <cmocka.h>
 
-/* Random values, read and written by us and by msgpack-c. It stops at depth 32 and checks no UTF-8; else it
- * is right. */
+/* Random values, read and written by us and by msgpack-c. */
 
-#include <msgpack.h>
-
+#include "support/against_msgpack.h"
 #include "support/random.h"
 #include "wire/mp.h"
 
@@ -88,58 +86,6 @@ static void put_value(struct random *r, struct buf *out, unsigned depth)
     }
 }
 
-static bool same_real(double a, double b)
-{
-    return memcmp(&a, &b, sizeof(a)) == 0 || (a != a && b != b);
-}
-
-static bool same_bytes(const struct mp_token *token, const char *bytes, size_t len)
-{
-    return token->len == len && (len == 0 || memcmp(token->bytes, bytes, len) == 0);
-}
-
-/* Whether the value that is next in @r is what msgpack-c made of the same bytes. */
-static bool same(struct mp_reader *r, const msgpack_object *want)
-{
-    struct mp_token token;
-    if (!mp_next(r, &token))
-        return false;
-    switch (token.type) {
-    case MP_NIL:
-        return want->type == MSGPACK_OBJECT_NIL;
-    case MP_BOOL:
-        return want->type == MSGPACK_OBJECT_BOOLEAN && want->via.boolean == token.boolean;
-    case MP_UINT:
-        return want->type == MSGPACK_OBJECT_POSITIVE_INTEGER && want->via.u64 == token.uint;
-    case MP_INT:
-        return want->type == MSGPACK_OBJECT_NEGATIVE_INTEGER && want->via.i64 == token.sint;
-    case MP_FLOAT:
-        return (want->type == MSGPACK_OBJECT_FLOAT32 || want->type == MSGPACK_OBJECT_FLOAT64) &&
-               same_real(want->via.f64, token.real);
-    case MP_STR:
-        return want->type == MSGPACK_OBJECT_STR && same_bytes(&token, want->via.str.ptr, want->via.str.size);
-    case MP_BIN:
-        return want->type == MSGPACK_OBJECT_BIN && same_bytes(&token, want->via.bin.ptr, want->via.bin.size);
-    case MP_EXT:
-        return want->type == MSGPACK_OBJECT_EXT && want->via.ext.type == token.ext &&
-               same_bytes(&token, want->via.ext.ptr, want->via.ext.size);
-    case MP_ARRAY:
-        if (want->type != MSGPACK_OBJECT_ARRAY || want->via.array.size != token.count)
-            return false;
-        for (uint32_t i = 0; i < token.count; i++)
-            if (!same(r, &want->via.array.ptr[i]))
-                return false;
-        return true;
-    default:
-        if (want->type != MSGPACK_OBJECT_MAP || want->via.map.size != token.count)
-            return false;
-        for (uint32_t i = 0; i < token.count; i++)
-            if (!same(r, &want->via.map.ptr[i].key) || !same(r, &want->via.map.ptr[i].val))
-                return false;
-        return true;
-    }
-}
-
 static const struct mp_rules everything = {.flags = MP_ALLOW_BIN | MP_ALLOW_EXT | MP_ALLOW_NONFINITE |
                                                     MP_ALLOW_ANY_KEYS};
 
@@ -160,7 +106,7 @@ static bool read_both(const void *bytes, size_t len)
     if (ours != theirs)
         fail_msg("msgpack-c says %d with %zu of %zu bytes; we say %s", (int)got, offset, len,
                  ours ? "yes" : fault.message);
-    if (ours && (!same(&r, &object) || r.at != r.end))
+    if (ours && (!against_msgpack(&r, &object) || r.at != r.end))
         fail_msg("it means something else to msgpack-c");
     if (ours) {
         r = mp_reader(bytes, len);
