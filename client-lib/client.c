@@ -242,12 +242,19 @@ int sluice_connect(sluice_client *client, const char *addresses)
     client->link = NULL;
     free(client->address);
     client->address = NULL;
+    client->connect_fault = client->fault;
     return error;
 }
 
 int client_need_link(struct sluice_client *client)
 {
-    return client->link ? 0 : sluice_connect(client, NULL);
+    if (client->link)
+        return 0;
+    if (client->connect_fault.error) {
+        client->fault = client->connect_fault;
+        return client->fault.error;
+    }
+    return sluice_connect(client, NULL);
 }
 
 /* No option is known yet; groups of handlers bring the first. */

@@ -42,6 +42,8 @@ struct sluice_client {
     bool handles_signals;
 
     char *address; /* of `calls`; NULL until sluice_connect() */
+    struct sluice_fault
+        connect_fault; /* of an explicit sluice_connect(): the default address is not taken instead */
     struct link *link;
     struct contact contact;
     struct gaps gaps;

@@ -260,6 +260,8 @@ const sluice_value *sluice_event_field(sluice_event *event, const char *key)
     struct mp_reader at;
     struct slice value;
 
+    if (event && event->map.bytes && !key)
+        return value_over(event, event->map.bytes, event->map.len, true);
     if (!find_field(event, key, &at) || !mp_raw(&at, &value.bytes, &value.len))
         return NULL;
     return value_over(event, value.bytes, value.len, true);

@@ -283,7 +283,8 @@ SLUICE_API int sluice_event_code(const sluice_event *event);
 SLUICE_API const char *sluice_event_reason(sluice_event *event);
 SLUICE_API int64_t sluice_event_duration_ms(const sluice_event *event);
 
-/* Any other key of the event map, also one that this version does not know. NULL if absent. */
+/* Any key of the event map, also one that this version does not know; NULL as @key: the whole map. NULL if
+ * absent. */
 SLUICE_API const sluice_value *sluice_event_field(sluice_event *event, const char *key);
 
 /* ---- Making values ---- */
