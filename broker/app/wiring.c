@@ -194,6 +194,14 @@ static void do_reply(void *arg, uint64_t ticket, const void *body, size_t len)
     ipc_reply(wiring->ipc, ticket, body, len);
 }
 
+static void do_greeted(void *arg, const struct greeting *greeting)
+{
+    (void)arg;
+    log_info("ipc", "hello", "link=%llu name=%.*s language=%.*s version=%.*s",
+             (unsigned long long)greeting->link, (int)greeting->name_len, greeting->name,
+             (int)greeting->language_len, greeting->language, (int)greeting->version_len, greeting->version);
+}
+
 struct core_effects wiring_core_effects(struct wiring *wiring)
 {
     return (struct core_effects){
@@ -202,6 +210,7 @@ struct core_effects wiring_core_effects(struct wiring *wiring)
         .deliver = do_deliver,
         .close = do_close,
         .reply = do_reply,
+        .greeted = do_greeted,
     };
 }
 

@@ -37,7 +37,8 @@ const struct core_options CORE_OPTIONS_DEFAULT = {
     .batch_items = 1000,
 };
 
-#define STOP_EACH_MS    5 /* a connection's share of the time to stop, so that a few need no full drain time */
+#define STOP_EACH_MS 50 /* a connection's share of the time to stop, so that a few need no full drain time   \
+                         */
 #define STOP_STEP_MS    10    /* how often connections are closed while the core stops */
 #define ALIVE_RECENT_MS 60000 /* names in `@alive` were used since then */
 

@@ -18,6 +18,8 @@
 struct core;
 struct conn; /* a connection, see conn.h */
 
+struct greeting;
+
 enum delivery { DELIVERY_ANSWER, DELIVERY_PUSH };
 
 struct core_effects {
@@ -30,6 +32,15 @@ struct core_effects {
     void (*close)(void *arg, void *peer, unsigned code, const char *reason, size_t reason_len);
     /* Answer the request that came with @ticket. Borrowed. */
     void (*reply)(void *arg, uint64_t ticket, const void *body, size_t len);
+    /* A handler said who it is: worth a line in the log. */
+    void (*greeted)(void *arg, const struct greeting *greeting);
+};
+
+/* Who said hello. Borrowed strings of the given lengths, "" where not told. */
+struct greeting {
+    uint64_t link;
+    const char *name, *language, *version;
+    size_t name_len, language_len, version_len;
 };
 
 /* What can be set; CORE_OPTIONS_DEFAULT has the defaults. Strings and lists are borrowed while the core

@@ -73,12 +73,29 @@ static void put_limits(struct call *call)
     }
 }
 
+static void put_text(const struct arg *arg, const char **text, size_t *len)
+{
+    *text = arg->given ? arg->token.bytes : "";
+    *len = arg->given ? arg->token.len : 0;
+}
+
+static void tell_greeting(struct call *call)
+{
+    const struct core *core = call->core;
+    struct greeting greeting = {.link = call->request->link};
+    put_text(&call->args[HELLO_NAME], &greeting.name, &greeting.name_len);
+    put_text(&call->args[HELLO_LANGUAGE], &greeting.language, &greeting.language_len);
+    put_text(&call->args[HELLO_VERSION], &greeting.version, &greeting.version_len);
+    core->effects.greeted(core->effects.arg, &greeting);
+}
+
 int op_hello(struct call *call)
 {
     const struct core_options *options = &call->core->options;
     const struct arg *speaks = &call->args[HELLO_SPEAKS];
     if (speaks->given && !speaks_one(speaks))
         return call_fault(call, CODE_BAD_VERSION, "speaks", "this broker speaks version 1 only");
+    tell_greeting(call);
     result_uint(call, "v", 1);
     result_text(call, "broker", options->name);
     result_text(call, "version", options->version);

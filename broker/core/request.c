@@ -211,8 +211,6 @@ static int check_head(struct core *core, struct request *request, const struct a
 {
     const struct arg *client = &head[HEAD_CLIENT], *epoch = &head[HEAD_EPOCH];
     const struct place at_client = place_key(NULL, "client", 6), at_ops = place_key(NULL, "ops", 3);
-    request->has_id = true;
-    request->id = head[HEAD_ID].token.uint;
     if (head[HEAD_V].token.uint != 1)
         return fault_set(fault, CODE_BAD_VERSION, NULL, "this broker speaks `v` 1 only");
     if (core->options.key && request->is_tcp && !same_key(core->options.key, &head[HEAD_KEY]))
@@ -234,6 +232,15 @@ static int check_head(struct core *core, struct request *request, const struct a
     return 0;
 }
 
+/* Also a refused request is told its id, wherever that stands. */
+static void read_id(struct request *request, const void *body, size_t len)
+{
+    struct mp_reader r;
+    struct mp_token id;
+    request->has_id = mp_map_get(mp_reader(body, len), "id", 2, &r) && mp_next(&r, &id) && id.type == MP_UINT;
+    request->id = request->has_id ? id.uint : 0;
+}
+
 static int read_head(struct core *core, struct request *request, struct arg *head, const void *body,
                      size_t len, struct fault *fault)
 {
@@ -247,12 +254,11 @@ static int read_head(struct core *core, struct request *request, struct arg *hea
     struct mp_reader r = mp_reader(body, len);
     struct mp_token token;
     if (!mp_next(&r, &token) || token.type != MP_MAP)
-        return fault_set(fault, CODE_BAD_REQUEST, NULL, "a request is a map, not %s", mp_type_name(token.type));
-    if (args_read(head, HEAD, body, len, NULL, fault) < 0) {
-        request->has_id = head[HEAD_ID].given && head[HEAD_ID].token.type == MP_UINT;
-        request->id = request->has_id ? head[HEAD_ID].token.uint : 0;
+        return fault_set(fault, CODE_BAD_REQUEST, NULL, "a request is a map, not %s",
+                         mp_type_name(token.type));
+    read_id(request, body, len);
+    if (args_read(head, HEAD, body, len, NULL, fault) < 0)
         return -1;
-    }
     return check_head(core, request, head, fault);
 }
 

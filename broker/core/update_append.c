@@ -156,10 +156,10 @@ static unsigned drop_repeated(struct update_value *values, unsigned count)
 /* Drop what is there twice and note the order, so that applying needs one binary search per element. */
 static int prepare_set(struct update_build *b, struct update_op *op, const struct place *at)
 {
-    struct update_value *values = (struct update_value *)(void *)b->values.data + op->first_value;
     if (b->values.failed || op->value_count == 0) {
         return 0;
     }
+    struct update_value *values = (struct update_value *)(void *)b->values.data + op->first_value;
     unsigned count = drop_repeated(values, op->value_count);
     b->values.len -= (op->value_count - count) * sizeof *values;
     op->value_count = (uint16_t)count;

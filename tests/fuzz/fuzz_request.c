@@ -58,6 +58,12 @@ static void on_reply(void *arg, uint64_t ticket, const void *body, size_t len)
     replies++;
 }
 
+static void on_greeted(void *arg, const struct greeting *greeting)
+{
+    (void)arg;
+    EXPECT(greeting->name && greeting->language && greeting->version);
+}
+
 static void request_ops(struct core *core, const char *json, size_t len)
 {
     static uint64_t id;
@@ -110,8 +116,11 @@ static void expect_sessions_in_order(const struct core *core)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const struct core_effects effects = {
-        .publish = on_publish, .deliver = on_deliver, .close = on_close, .reply = on_reply};
+    const struct core_effects effects = {.publish = on_publish,
+                                         .deliver = on_deliver,
+                                         .close = on_close,
+                                         .reply = on_reply,
+                                         .greeted = on_greeted};
     struct core_options options = CORE_OPTIONS_DEFAULT;
     struct counters counters = {0};
     struct core *core;

@@ -63,6 +63,14 @@ static void on_reply(void *arg, uint64_t ticket, const void *body, size_t len)
     buf_put_byte(&w->reply, 0);
 }
 
+static void on_greeted(void *arg, const struct greeting *greeting)
+{
+    struct world *w = arg;
+    buf_printf(&w->trace, "greeted by %.*s %.*s %.*s\n", (int)greeting->name_len, greeting->name,
+               (int)greeting->language_len, greeting->language, (int)greeting->version_len,
+               greeting->version);
+}
+
 void world_init(struct world *w)
 {
     memset(w, 0, sizeof(*w));
@@ -77,8 +85,12 @@ void world_init(struct world *w)
 
 void world_start(struct world *w)
 {
-    const struct core_effects effects = {
-        .arg = w, .publish = on_publish, .deliver = on_deliver, .close = on_close, .reply = on_reply};
+    const struct core_effects effects = {.arg = w,
+                                         .publish = on_publish,
+                                         .deliver = on_deliver,
+                                         .close = on_close,
+                                         .reply = on_reply,
+                                         .greeted = on_greeted};
     assert_int_equal(core_new(&w->core, &w->options, &effects, &w->counters, w->now), 0);
 }
 
