@@ -50,7 +50,7 @@ static size_t round_to_digits(double size, int precision, char *digits, int *exp
             digits[n++] = *p;
     while (n > 1 && digits[n - 1] == '0')
         n--;
-    *exponent = atoi(e + 1);
+    *exponent = (int)strtol(e + 1, NULL, 10);
     return n;
 }
 
@@ -198,15 +198,16 @@ static size_t digits_fast(double size, char *digits, int *exponent)
 
 size_t decimal_from_double(double value, char *out)
 {
-    char digits[DECIMAL_MAX];
-    int exponent;
+    char digits[DECIMAL_MAX] = "0";
+    int exponent = 0;
     double size = fabs(value);
     size_t sign = signbit(value) ? 1 : 0;
     out[0] = '-';
     if (size < 1e15 && size == (double)(uint64_t)size) {
         size_t len = sign + decimal_from_uint((uint64_t)size, out + sign);
-        memcpy(out + len, ".0", 2);
-        return len + 2;
+        out[len++] = '.';
+        out[len++] = '0';
+        return len;
     }
     size_t n = digits_fast(size, digits, &exponent);
     if (n == 0)

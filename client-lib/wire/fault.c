@@ -44,6 +44,11 @@ static bool is_printable(const uint8_t *c, size_t len)
     return true;
 }
 
+static struct text text_in(char *out, size_t size)
+{
+    return (struct text){.out = out, .size = size, .full = size == 0};
+}
+
 /* Append somebody else's bytes, '?' for each that cannot be shown. */
 static void text_put_foreign(struct text *t, const char *bytes, size_t len)
 {
@@ -75,8 +80,8 @@ static void text_end(struct text *t)
 
 static void put_step(struct text *t, const struct place *step)
 {
-    char index[32];
     if (!step->key) {
+        char index[32];
         int n = snprintf(index, sizeof(index), "[%zu]", step->index);
         text_put(t, index, (size_t)n);
     } else if (step->key_len == 0) {
@@ -92,7 +97,7 @@ void place_format(const struct place *at, char *out, size_t size)
 {
     const struct place *steps[STEPS_MAX];
     size_t n = 0;
-    struct text t = {out, size, 0, size == 0};
+    struct text t = text_in(out, size);
     for (; at && n < STEPS_MAX; at = at->up)
         steps[n++] = at;
     if (at)
@@ -110,7 +115,7 @@ int fault_set(struct fault *f, enum code code, const struct place *at, const cha
     va_start(args, format);
     int len = vsnprintf(raw, sizeof(raw), format, args);
     va_end(args);
-    struct text t = {f->message, sizeof(f->message), 0, false};
+    struct text t = text_in(f->message, sizeof(f->message));
     f->code = code;
     if (len > 0)
         text_put_foreign(&t, raw, (size_t)len < sizeof(raw) ? (size_t)len : sizeof(raw) - 1);

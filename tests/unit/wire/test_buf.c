@@ -28,12 +28,12 @@ static void test_appends_follow_each_other_while_it_grows(void **state)
 {
     (void)state;
     struct buf b = BUF_INIT;
-    for (unsigned i = 0; i < 100000; i++) {
+    for (size_t i = 0; i < 100000; i++) {
         buf_put_byte(&b, (uint8_t)i);
         buf_put(&b, "xyz", 3);
     }
     assert_int_equal(b.len, 400000);
-    for (unsigned i = 0; i < 100000; i++) {
+    for (size_t i = 0; i < 100000; i++) {
         assert_int_equal(b.data[4 * i], (uint8_t)i);
         assert_memory_equal(b.data + 4 * i + 1, "xyz", 3);
     }

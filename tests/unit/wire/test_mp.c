@@ -151,7 +151,7 @@ static void test_arrays_and_maps_are_headers_only(void **state)
     };
     struct buf b = BUF_INIT;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct mp_token token;
+        struct mp_token token = {.count = 99};
         buf_reset(&b);
         bytes_put_hex(&b, rows[i].hex);
         struct mp_reader r = mp_reader(b.data, b.len);
