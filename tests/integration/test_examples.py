@@ -1,0 +1,150 @@
+"""The chat handlers of examples/: the one in C and the one in Python do the same."""
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from kit.broker import BUILD, ROOT, wait_until
+from kit.client import MSGPACK, Client
+
+HANDLERS = {
+    "c": lambda address: [str(BUILD / "sluice-chat"), "--broker", address],
+    "python": lambda address: [sys.executable, str(ROOT / "examples" / "python" / "chat.py"), address],
+}
+
+
+class Chat:
+    def __init__(self, kind, broker):
+        self.log = open(broker.folder / f"chat-{kind}.log", "w+")
+        self.process = subprocess.Popen(HANDLERS[kind](broker.calls), stdout=self.log, stderr=self.log)
+
+    def said(self):
+        self.log.seek(0)
+        return self.log.read()
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        print(self.said())
+        self.log.close()
+
+
+@pytest.fixture(params=list(HANDLERS))
+def chat(request, broker, calls, open_things):
+    started = Chat(request.param, broker)
+    open_things.append(started.stop)
+    wait_until(lambda: calls.counter("subscriber_links") == 1, "the handler to subscribe")
+    return started
+
+
+def join(client, room, name):
+    answer = client.ask("chat:join", {"room": room, "name": name})
+    assert answer["e"] == "chat:join" and answer["p"] == {"room": room, "name": name}, answer
+    return client
+
+
+def heard(client, event):
+    """The next payload of this event; others are skipped, batches opened."""
+    while True:
+        message = client.receive()
+        if message["e"] == event:
+            return message["p"]
+        if message["e"] == f"batch_{event}":
+            first, *rest = message["p"]["d"]
+            client.kept[:0] = [{"e": event, "p": payload} for payload in rest]
+            return first
+
+
+def test_a_room_hears_what_is_said_in_it(chat, ws):
+    ann, bob, eve = join(ws(), "lobby", "Ann"), join(ws(MSGPACK), "lobby", "Bob"), join(ws(), "cellar", "Eve")
+    begin = time.time() * 1000
+    assert ann.ask("chat:say", {"text": "hello"})["e"] == "chat:say"
+    for client in ann, bob:
+        message = heard(client, "chat:message")
+        assert abs(message.pop("time_ms") - begin) < 60000
+        assert message == {"room": "lobby", "name": "Ann", "text": "hello"}
+    assert heard(eve, "chat:presence") == {"room": "cellar", "online": 1}
+    eve.nothing()
+
+
+def test_presence_follows_who_comes_and_goes(chat, ws):
+    ann = join(ws(), "lobby", "Ann")
+    assert heard(ann, "chat:presence") == {"room": "lobby", "online": 1}
+    bob = join(ws(), "lobby", "Bob")
+    assert heard(ann, "chat:presence") == {"room": "lobby", "online": 2}
+    eve = join(ws(), "lobby", "Eve")
+    assert heard(ann, "chat:presence")["online"] == 3
+    assert bob.ask("chat:leave")["e"] == "chat:leave"
+    assert heard(ann, "chat:presence")["online"] == 2
+    eve.close()
+    assert heard(ann, "chat:presence")["online"] == 1
+    join(ann, "cellar", "Ann")
+    assert heard(ann, "chat:presence") == {"room": "cellar", "online": 1}
+
+
+@pytest.mark.parametrize("payload", [None, 5, "text", [1], {}, {"room": 1, "name": {}}, {"room": "x" * 65, "name": "a"}, {"text": "x"}], ids=str)
+def test_payloads_of_every_kind_are_refused_and_survived(chat, ws, payload):
+    ann = ws()
+    for event in "chat:join", "chat:say":
+        answer = ann.ask(event, payload)
+        assert answer["e"] == "@error" and answer["p"]["code"] in ("bad_join", "not_in_a_room"), answer
+        ann.send(event, payload)
+    ann.send("chat:leave", payload)
+    join(ann, "lobby", "Ann")
+    assert ann.ask("chat:say", payload if payload != {"text": "x"} else {"text": ""})["p"]["code"] == "bad_text"
+    assert chat.process.poll() is None
+
+
+def test_a_flood_is_taken_in_batches_and_loses_nothing(chat, ws):
+    ann, bob = join(ws(), "lobby", "Ann"), join(ws(), "lobby", "Bob")
+    for n in range(3000):
+        ann.send("chat:say", {"text": str(n)})
+    assert [heard(bob, "chat:message")["text"] for _ in range(3000)] == [str(n) for n in range(3000)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_within_a_second(chat, number):
+    begin = time.monotonic()
+    chat.process.send_signal(number)
+    assert chat.process.wait(20) in (0, -number)
+    assert time.monotonic() - begin < (1 if "Sanitizer" not in chat.said() else 5)
+
+
+@pytest.mark.options(alive_ms=200)
+def test_it_goes_on_with_a_broker_that_has_started_anew(chat, broker, open_things):
+    broker.restart()
+    ann = Client(broker.url)
+    open_things.append(ann.close)
+
+    def joined():
+        return ann.ask("chat:join", {"room": "lobby", "name": "Ann"})["e"] == "chat:join"
+
+    wait_until(joined, "the handler to find the broker")
+    ann.send("chat:say", {"text": "still here"})
+    assert heard(ann, "chat:message")["text"] == "still here"
+
+    def is_refused():
+        ann.send("other:event")
+        try:
+            return ann.receive(0.3)["e"] == "@error"
+        except TimeoutError:
+            return False
+
+    wait_until(is_refused, "the announcement to count again: nobody listens to this event")
+
+
+def test_while_it_is_stopped_nobody_hears_anything(chat, ws):
+    ann, bob = join(ws(), "lobby", "Ann"), join(ws(), "lobby", "Bob")
+    ann.sync(), bob.sync()
+    while bob.kept:
+        bob.receive()
+    chat.process.send_signal(signal.SIGSTOP)
+    ann.send("chat:say", {"text": "anybody?"})
+    try:
+        bob.nothing(0.7)
+    finally:
+        chat.process.send_signal(signal.SIGCONT)
+    assert heard(bob, "chat:message")["text"] == "anybody?"
