@@ -102,18 +102,20 @@ static bool is_known(const char *key)
     return false;
 }
 
-/* What the members of one batch must be together. */
-static int check(const struct reading *r, const cJSON *object, const struct config_batch *batch)
+/* What the members of one batch must be together. `latest_by` says by itself that the latest are kept. */
+static int check(const struct reading *r, const cJSON *object, struct config_batch *batch)
 {
     struct config *c = r->config;
     const char *event = batch->rule.event;
+    if (batch->rule.latest_by && !cJSON_GetObjectItemCaseSensitive(object, "keep"))
+        batch->rule.keep = BATCH_KEEP_LATEST;
     if (!event)
         return config_fault(c, batch->origin, "batches: an event is missing");
     if (!cJSON_GetObjectItemCaseSensitive(object, "interval_ms"))
         return config_fault(c, batch->origin, "batches: interval_ms is missing for \"%s\"", event);
     if (batch->rule.latest_by && batch->rule.keep != BATCH_KEEP_LATEST)
-        return config_fault(c, batch->origin, "batches: latest_by needs \"keep\": \"latest\" for \"%s\"",
-                            event);
+        return config_fault(c, batch->origin,
+                            "batches: latest_by does not go with \"keep\": \"all\" for \"%s\"", event);
     for (size_t i = 0; i < c->batch_count; i++)
         if (strcmp(c->batches[i].rule.event, event) == 0)
             return config_fault(c, batch->origin, "batches: the event \"%s\" is there twice", event);

@@ -413,12 +413,17 @@ static int read_bound(struct call *call, int index, const char *key, uint64_t ma
     return 0;
 }
 
+/* `latest_by` says by itself that the latest are kept. */
 static int read_keep(struct call *call, struct batch_rule *rule)
 {
     const struct arg *keep = &call->args[BATCH_KEEP];
-    rule->keep = keep->given && mp_is(&keep->token, "latest") ? BATCH_KEEP_LATEST : BATCH_KEEP_ALL;
-    if (keep->given && rule->keep == BATCH_KEEP_ALL && !mp_is(&keep->token, "all"))
+    bool all = keep->given && mp_is(&keep->token, "all"),
+         latest = keep->given && mp_is(&keep->token, "latest");
+    if (keep->given && !all && !latest)
         return call_fault(call, CODE_BAD_ARGUMENT, "keep", "this must be \"all\" or \"latest\"");
+    if (all && call->args[BATCH_LATEST_BY].given)
+        return call_fault(call, CODE_BAD_ARGUMENT, "latest_by", "with `keep` this must go with \"latest\"");
+    rule->keep = latest || call->args[BATCH_LATEST_BY].given ? BATCH_KEEP_LATEST : BATCH_KEEP_ALL;
     return 0;
 }
 

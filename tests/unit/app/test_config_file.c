@@ -103,8 +103,8 @@ static const struct {
      "c.json:1:60: max_bytes: 262145 is not 1 to 262144\n"},
     {"{\"batches\": [{\"event\": \"a\", \"interval_ms\": 5, \"keep\": \"last\"}]}",
      "c.json:1:55: keep: \"last\" is neither all nor latest\n"},
-    {"{\"batches\": [{\"event\": \"a\", \"interval_ms\": 5, \"latest_by\": \"id\"}]}",
-     "c.json:1:14: batches: latest_by needs \"keep\": \"latest\" for \"a\"\n"},
+    {"{\"batches\": [{\"event\": \"a\", \"interval_ms\": 5, \"keep\": \"all\", \"latest_by\": \"id\"}]}",
+     "c.json:1:14: batches: latest_by does not go with \"keep\": \"all\" for \"a\"\n"},
     {"{\"batches\": [{\"event\": \"a\", \"interval_ms\": 5, \"keep\": \"latest\", \"latest_by\": \"\"}]}",
      "c.json:1:78: latest_by: \"\" has not 1 to 128 bytes\n"},
     {"{\"batches\": [{\"event\": \"a\", \"interval\": 5}]}",
@@ -157,7 +157,7 @@ static void test_comments_and_all_types_are_read(void **state)
         "  \"headers\": \"cookie\",\n"
         "  \"max_ops\": 10, \"queue_bytes\": 2.5e6,\n"
         "  \"batches\": [{\"event\": \"cursor\", \"interval_ms\": 50, \"max_items\": 7, \"max_bytes\": 900,\n"
-        "                \"keep\": \"latest\", \"latest_by\": \"id\"},\n"
+        "                \"latest_by\": \"id\"},\n"
         "               {\"event\": \"a:b\", \"interval_ms\": 0, \"keep\": \"all\"}]\n"
         "}\n");
     int result = try_load(&c, "--config c.json");

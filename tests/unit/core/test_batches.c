@@ -170,6 +170,7 @@ static void test_bad_batches_are_refused(void **state)
         {"[" BATCH("\"interval_ms\":1,\"max_bytes\":0") "]", "ops[0].max_bytes"},
         {"[" BATCH("\"interval_ms\":1,\"keep\":\"some\"") "]", "ops[0].keep"},
         {"[" BATCH("\"interval_ms\":1,\"latest_by\":\"\"") "]", "ops[0].latest_by"},
+        {"[" BATCH("\"interval_ms\":1,\"keep\":\"all\",\"latest_by\":\"u\"") "]", "ops[0].latest_by"},
         {"[{\"op\":\"batch\",\"event\":\"@x\",\"interval_ms\":1}]", "ops[0].event"},
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
