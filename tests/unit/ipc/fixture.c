@@ -9,6 +9,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -560,11 +561,17 @@ static int child_listens(const char *calls, const char *events)
     return 0;
 }
 
-int child_main(int argc, char **argv)
+bool fixture_begin(int argc, char **argv)
 {
-    if (argc < 5 || strcmp(argv[1], "peer") != 0)
-        return -1;
-    alarm(60); /* no child outlives a test that failed */
+    if (argc == 3 && strcmp(argv[1], "only") == 0)
+        cmocka_set_test_filter(argv[2]);
+    return argc == 5 && strcmp(argv[1], "peer") == 0;
+}
+
+int fixture_child(char **argv)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* no child outlives a test that failed */
+    alarm(60);
     if (strcmp(argv[2], "asks") == 0)
         return child_asks(argv[3], atoi(argv[4]));
     if (strcmp(argv[2], "subscribes") == 0)

@@ -117,12 +117,19 @@ bool raw_is_ended(int fd, unsigned ms);
 
 enum { SP_REQ = 0x30, SP_REP = 0x31, SP_SUB = 0x21, SP_PAIR = 0x10 };
 
-/* This program again, as another process: main() must call child_main() first. */
+/* This program again, as another process. */
 pid_t child_start(int *from_child, const char *role, const char *address, const char *argument);
 /* Wait for a line of the child that begins so, while the loop runs. What follows goes to @rest. */
 void fixture_until_line(struct fixture *f, int from_child, const char *start, char *rest, size_t size);
 void child_kill(pid_t pid);
-/* -1 if this process is no child; else its exit status. */
-int child_main(int argc, char **argv);
+/* What main() returns: the tests' result, of one of them with the arguments `only NAME`; or the end of a
+ * child. */
+#define fixture_main(argc, argv, tests)                                                                      \
+    (fixture_begin(argc, argv) ? fixture_child(argv) : cmocka_run_group_tests(tests, NULL, NULL))
+/* Whether this process is a child. */
+bool fixture_begin(int argc, char **argv);
+int fixture_child(char **argv);
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 #endif

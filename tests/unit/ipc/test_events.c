@@ -166,11 +166,8 @@ static void test_subscriber_that_sends_is_ended(void **state)
     close(raw);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-
 int main(int argc, char **argv)
 {
-    int child = child_main(argc, argv);
     const struct CMUnitTest tests[] = {
         TEST(test_subscribers_of_all_addresses_get_their_topics),
         TEST(test_publishing_to_nobody_is_fine),
@@ -179,5 +176,5 @@ int main(int argc, char **argv)
         TEST(test_what_was_published_last_still_goes_out),
         TEST(test_subscriber_that_sends_is_ended),
     };
-    return child >= 0 ? child : cmocka_run_group_tests(tests, NULL, NULL);
+    return fixture_main(argc, argv, tests);
 }

@@ -355,11 +355,8 @@ static void test_port_in_use_is_refused(void **state)
     assert_string_equal(expected, error);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-
 int main(int argc, char **argv)
 {
-    int child = child_main(argc, argv);
     const struct CMUnitTest tests[] = {
         TEST(test_serves_after_50_peers_hung_up_at_once),
         TEST(test_links_go_on_while_a_dead_listener_is_replaced),
@@ -381,5 +378,5 @@ int main(int argc, char **argv)
         TEST(test_longest_path_works),
         TEST(test_port_in_use_is_refused),
     };
-    return child >= 0 ? child : cmocka_run_group_tests(tests, NULL, NULL);
+    return fixture_main(argc, argv, tests);
 }

@@ -339,11 +339,8 @@ static void test_fast_peer_with_many_requests_under_way_is_served(void **state)
     requester_close(&r);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-
 int main(int argc, char **argv)
 {
-    int child = child_main(argc, argv);
     const struct CMUnitTest tests[] = {
         TEST(test_serves_several_addresses_at_once),
         TEST(test_300_requests_wait_and_are_replied_in_any_order),
@@ -359,5 +356,5 @@ int main(int argc, char **argv)
         TEST(test_peer_that_takes_no_replies_is_ended),
         TEST(test_fast_peer_with_many_requests_under_way_is_served),
     };
-    return child >= 0 ? child : cmocka_run_group_tests(tests, NULL, NULL);
+    return fixture_main(argc, argv, tests);
 }
