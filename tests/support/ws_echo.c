@@ -231,7 +231,11 @@ int main(void)
     bool has_input = uv_poll_init(&loop, &input, 0) == 0;
     if (has_input)
         uv_poll_start(&input, UV_READABLE | UV_DISCONNECT, on_input);
+#ifdef SLUICE_TEST_SWITCHES
+    printf("port %u switches\n", ws_port(ws));
+#else
     printf("port %u\n", ws_port(ws));
+#endif
     fflush(stdout);
     uv_run(&loop, UV_RUN_DEFAULT);
     ws_free(ws);

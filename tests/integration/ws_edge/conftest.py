@@ -178,7 +178,9 @@ class Echo:
             command = ["prlimit", f"--nofile={limits}"] + command
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         self.output = b""
-        self.port = int(self.line().split()[1])
+        words = self.line().split()
+        self.port = int(words[1])
+        self.has_switches = "switches" in words
 
     def line(self, timeout=10):
         """The next line that it prints."""
