@@ -104,7 +104,7 @@ const struct setting SETTINGS[] = {
     {running, "log_level", SETTING_LEVEL, SETTING_ANYWHERE, AT(log_level), "LEVEL", .check = level_fault,
      .help = "log nothing below LEVEL: error, warn, info or debug"},
     {running, "drain_ms", SETTING_UNSIGNED, SETTING_ANYWHERE, AT(drain_ms), "MS", 0, HOUR_MS,
-     .help = "at SIGTERM or SIGINT, close the connections at random times within MS (5 each, if that is less), so that not all come back at once"},
+     .help = "at SIGTERM or SIGINT, close the connections at random times within MS (50 each, if that is less), so that not all come back at once"},
     {running, "help", SETTING_FLAG, SETTING_LINE_ONLY, AT(wants_help), "",
      .help = "show this text"},
     {running, "version", SETTING_FLAG, SETTING_LINE_ONLY, AT(wants_version), "",
