@@ -11,8 +11,9 @@ else
     BOLD='' RED='' GREEN='' PLAIN=''
 fi
 
+# Each argument is a line.
 say() {
-    printf '%s\n' "$*"
+    printf '%s\n' "$@"
 }
 
 fail() {
