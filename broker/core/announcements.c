@@ -6,9 +6,9 @@
 
 #include "wire/event_name.h"
 
-void announcements_init(struct announcements *announcements)
+void announcements_init(struct announcements *announcements, size_t max)
 {
-    *announcements = (struct announcements){NULL, NULL};
+    *announcements = (struct announcements){.max = max};
 }
 
 static void announcement_free(struct announcement *announcement)
@@ -72,6 +72,8 @@ int announcements_set(struct announcements *announcements, const char *client, s
         return 0;
     }
     struct announcement *fresh = NULL;
+    if (!old && patterns_len && announcements_count(announcements) >= announcements->max)
+        return 1;
     if (patterns_len) {
         fresh = announcement_new(client, client_len, patterns, patterns_len);
         if (!fresh)

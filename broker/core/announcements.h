@@ -27,13 +27,15 @@ struct announcement {
 struct announcements {
     struct announcement *by_client;
     struct announcement *oldest;
+    size_t max;
 };
 
-void announcements_init(struct announcements *announcements);
+void announcements_init(struct announcements *announcements, size_t max);
 void announcements_deinit(struct announcements *announcements);
 
-/* @client listens to @patterns (each ended by a zero byte; valid ones), until @until_ms, which never sinks.
- * None: it listens to nothing. 0 or -ENOMEM. */
+/* @client listens to @patterns (each ended by a zero byte; valid ones), until @until_ms, which never sinks
+ * from call to call. None: it listens to nothing. 0, 1 when there are too many clients already, or -ENOMEM.
+ */
 int announcements_set(struct announcements *announcements, const char *client, size_t client_len,
                       uint64_t link, const char *patterns, size_t patterns_len, uint64_t until_ms);
 

@@ -37,8 +37,9 @@ const struct core_options CORE_OPTIONS_DEFAULT = {
     .batch_items = 1000,
 };
 
-#define STOP_EACH_MS 50 /* a connection's share of the time to stop, so that a few need no full drain time   \
-                         */
+#define STOP_EACH_MS                                                                                         \
+    50 /* a connection's share of the time to stop, so that a few need no full drain time                    \
+        */
 #define STOP_STEP_MS    10    /* how often connections are closed while the core stops */
 #define ALIVE_RECENT_MS 60000 /* names in `@alive` were used since then */
 
@@ -66,7 +67,7 @@ int core_new(struct core **out, const struct core_options *options, const struct
     timers_init(&core->timers);
     publisher_init(&core->publisher, &core->options, &core->effects, counters);
     batches_init(&core->batches, &core->options, &core->effects, counters, &core->timers);
-    announcements_init(&core->announcements);
+    announcements_init(&core->announcements, options->max_clients);
     replies_init(&core->replies, &core->options, counters);
     buf_init(&core->reply);
     if (timer_start(&core->timers, &core->alive, now.mono_ms + options->alive_ms, alive_fire) < 0) {

@@ -145,15 +145,17 @@ int op_subscribe(struct call *call)
 {
     struct core *core = call->core;
     const struct request *request = call->request;
-    struct announcements *announcements = &core->announcements;
     struct buf patterns = BUF_INIT;
     int r = read_patterns(call, &patterns);
-    if (!r && announcements_count(announcements) >= core->options.max_clients)
-        r = call_fault(call, CODE_LIMIT, NULL, "at most %u clients announce", core->options.max_clients);
-    if (!r && announcements_set(announcements, request->client, request->client_len, request->link,
-                                (const char *)patterns.data, patterns.len,
-                                core->now.mono_ms + core->options.announce_ms) < 0)
-        r = call_fault(call, CODE_OVERLOADED, NULL, "the broker is out of memory");
+    if (!r) {
+        r = announcements_set(&core->announcements, request->client, request->client_len, request->link,
+                              (const char *)patterns.data, patterns.len,
+                              core->now.mono_ms + core->options.announce_ms);
+        if (r > 0)
+            r = call_fault(call, CODE_LIMIT, NULL, "at most %u clients announce", core->options.max_clients);
+        else if (r < 0)
+            r = call_fault(call, CODE_OVERLOADED, NULL, "the broker is out of memory");
+    }
     buf_deinit(&patterns);
     return r;
 }

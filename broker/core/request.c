@@ -49,12 +49,6 @@ void result_text(struct call *call, const char *key, const char *text)
     mp_put_text(call->out, text);
 }
 
-void result_raw(struct call *call, const char *key, const void *mp, size_t len)
-{
-    result_key(call, key);
-    buf_put(call->out, mp, len);
-}
-
 int call_fault(struct call *call, enum code code, const char *key, const char *format, ...)
 {
     char text[sizeof(call->fault->message)];

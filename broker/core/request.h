@@ -46,7 +46,6 @@ extern const struct op OPS[];
 void result_uint(struct call *call, const char *key, uint64_t value);
 void result_bool(struct call *call, const char *key, bool value);
 void result_text(struct call *call, const char *key, const char *text);
-void result_raw(struct call *call, const char *key, const void *mp, size_t len);
 
 /* Begin a value that the caller writes to call->out. */
 void result_key(struct call *call, const char *key);

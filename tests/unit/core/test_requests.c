@@ -307,6 +307,22 @@ static void test_bad_patterns_are_refused_with_their_place(void **state)
     assert_non_null(strstr(world_call(&w, "[{\"op\":\"subscribe\"}]"), "\"at\":\"ops[0].events\""));
 }
 
+static void test_full_list_of_announcers_still_takes_their_repeats(void **state)
+{
+    (void)state;
+    world_stop(&w);
+    world_init(&w);
+    w.options.max_clients = 1;
+    world_start(&w);
+    const char *ops = "[{\"op\":\"subscribe\",\"events\":[\"a\"]}]";
+    expect_call(&w, ops, "[{\"ok\":true}]");
+    expect_call(&w, ops, "[{\"ok\":true}]");
+    assert_non_null(
+        strstr(world_request(&w, "{\"v\":1,\"client\":\"other-client-0002\",\"id\":1,\"ops\":[{\"op\":"
+                                 "\"subscribe\",\"events\":[\"b\"]}]}"),
+               "\"code\":\"limit\""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -327,6 +343,7 @@ int main(void)
         T(test_hello_tells_the_addresses_of_the_transport_that_asks),
         T(test_stats_show_every_counter),
         T(test_bad_patterns_are_refused_with_their_place),
+        T(test_full_list_of_announcers_still_takes_their_repeats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
