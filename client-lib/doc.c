@@ -245,10 +245,21 @@ static bool doc_value(struct doc *doc)
 
 /* ---- The whole ---- */
 
+/* What %p brings counts, too. */
+static bool doc_depth_fits(const struct doc *doc)
+{
+    const struct mp_rules any = {
+        .flags = MP_ALLOW_BIN | MP_ALLOW_EXT | MP_ALLOW_NONFINITE | MP_ALLOW_ANY_KEYS,
+        .code = CODE_BAD_VALUE,
+    };
+    struct fault fault;
+
+    return !doc->has_nested || doc->out->failed ||
+           mp_check(doc->out->data, doc->out->len, &any, NULL, &fault) == 0;
+}
+
 static bool doc_parse(struct doc *doc)
 {
-    struct mp_reader r;
-
     if (!utf8_valid(doc->format, strlen(doc->format)))
         return doc_wrong(doc, "the format is not UTF-8");
     if (!doc_value(doc))
@@ -256,10 +267,7 @@ static bool doc_parse(struct doc *doc)
     skip_space(doc);
     if (*doc->at)
         return doc_wrong(doc, "something stands behind the value");
-    r = mp_reader(doc->out->data, doc->out->len);
-    if (doc->has_nested && !doc->out->failed && !mp_skip(&r))
-        return doc_wrong(doc, "with what %%p brings, deeper than %d", MP_DEPTH);
-    return true;
+    return doc_depth_fits(doc) || doc_wrong(doc, "with what %%p brings, deeper than %d", MP_DEPTH);
 }
 
 static const struct sluice_value *doc_finish(struct doc *doc)
