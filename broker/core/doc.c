@@ -33,7 +33,7 @@ static int check_names(struct mp_reader *r, const struct place *at, struct fault
         struct place below = place_index(at, i);
         if (token.type == MP_MAP) {
             struct mp_token key;
-            if (!mp_next(r, &key)) {
+            if (!mp_next(r, &key) || key.type != MP_STR) {
                 return 0;
             }
             below = place_key(at, key.bytes, key.len);
@@ -164,7 +164,7 @@ void doc_project(const void *doc, size_t len, const struct mp_token *keys, size_
         for (uint32_t i = 0; i < map.count; i++) {
             const uint8_t *pair = r.at;
             struct mp_token name;
-            if (!mp_next(&r, &name) || !mp_skip(&r)) {
+            if (!mp_next(&r, &name) || name.type != MP_STR || !mp_skip(&r)) {
                 break;
             }
             if (is_wanted(&name, keys, count)) {

@@ -57,7 +57,7 @@ static int compare_rank_of_next(struct mp_reader a, struct mp_reader b)
 static int compare_pairs(struct mp_reader *a, struct mp_reader *b)
 {
     struct mp_token x, y;
-    if (!mp_next(a, &x) || !mp_next(b, &y)) {
+    if (!mp_next(a, &x) || !mp_next(b, &y) || x.type != MP_STR || y.type != MP_STR) {
         return 0;
     }
     int order = compare_rank_of_next(*a, *b);
@@ -83,7 +83,8 @@ static int compare_containers(const struct mp_token *x, struct mp_reader *a, con
 /* Passes over both values where they are equal. As deep as the values are, which is bounded by DOC_DEPTH. */
 static int compare_next(struct mp_reader *a, struct mp_reader *b)
 {
-    struct mp_token x, y;
+    struct mp_token x = {.type = MP_NIL};
+    struct mp_token y = x;
     if (!mp_next(a, &x) || !mp_next(b, &y)) {
         return 0;
     }
@@ -120,6 +121,15 @@ int doc_compare(struct doc_value a, struct doc_value b)
     return compare_next(&x, &y);
 }
 
+/* 0.0 is not -0.0. */
+static bool same_bits(double a, double b)
+{
+    uint64_t x, y;
+    memcpy(&x, &a, sizeof x);
+    memcpy(&y, &b, sizeof y);
+    return x == y;
+}
+
 static bool same_token(const struct mp_token *x, const struct mp_token *y)
 {
     if (x->type != y->type) {
@@ -135,7 +145,7 @@ static bool same_token(const struct mp_token *x, const struct mp_token *y)
     case MP_INT:
         return x->sint == y->sint;
     case MP_FLOAT:
-        return memcmp(&x->real, &y->real, sizeof x->real) == 0; /* 0.0 is not -0.0 */
+        return same_bits(x->real, y->real);
     case MP_ARRAY:
     case MP_MAP:
         return x->count == y->count;

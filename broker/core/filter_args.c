@@ -47,7 +47,7 @@ static int check_list(struct binder *b, struct given *given, const struct place 
     struct mp_reader r = given->rest;
     for (uint32_t i = 0; i < given->value.count; i++) {
         struct place place = place_index(at, i);
-        struct mp_token token;
+        struct mp_token token = {.type = MP_NIL};
         if (!mp_next(&r, &token) || !filter_value_is_scalar(&token)) {
             return fault_set(b->fault, CODE_BAD_ARGUMENT, &place,
                              "the list holds strings, numbers and booleans, not %s",
@@ -60,7 +60,9 @@ static int check_list(struct binder *b, struct given *given, const struct place 
 static int take_argument(struct binder *b, struct mp_reader *r)
 {
     struct mp_token name;
-    mp_next(r, &name);
+    if (!mp_next(r, &name) || name.type != MP_STR) {
+        return fault_set(b->fault, CODE_BAD_ARGUMENT, b->at, "names of arguments are strings");
+    }
     struct place place = place_key(b->at, name.bytes, name.len);
     int slot = find_slot(b->filter, &name);
     if (slot < 0) { /* another filter's of the same operation */
@@ -97,7 +99,7 @@ static int take_arguments(struct binder *b, const void *mp, size_t len)
         return -1;
     }
     struct mp_reader r = mp_reader(mp, len);
-    struct mp_token map;
+    struct mp_token map = {.type = MP_NIL};
     if (!mp_next(&r, &map) || map.type != MP_MAP) {
         return fault_set(b->fault, CODE_BAD_ARGUMENT, b->at, "arguments are a map, not %s",
                          mp_type_name(map.type));

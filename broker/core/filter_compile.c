@@ -44,7 +44,7 @@ static struct place below(const struct place *at, const struct mp_token *key)
 
 static bool is_operator_name(const struct mp_token *key)
 {
-    return key->len > 0 && key->bytes[0] == '$';
+    return key->type == MP_STR && key->len > 0 && key->bytes[0] == '$';
 }
 
 static const struct operation *find_operator(const struct mp_token *key)
@@ -228,7 +228,9 @@ static int add_operators(struct filter_build *b, struct mp_reader *r, int path, 
         return -1;
     }
     for (uint32_t i = 0; i < map.count; i++) {
-        mp_next(r, &key);
+        if (!mp_next(r, &key) || key.type != MP_STR) {
+            return FAIL(b, at, "the map is cut");
+        }
         struct place place = below(at, &key);
         const struct operation *op = find_operator(&key);
         if (!op) {
@@ -293,7 +295,7 @@ static int add_logical(struct filter_build *b, struct mp_reader *r, const struct
 static int add_condition(struct filter_build *b, struct mp_reader *r, unsigned depth, const struct place *at)
 {
     struct mp_token key;
-    if (!mp_next(r, &key)) {
+    if (!mp_next(r, &key) || key.type != MP_STR) {
         return FAIL(b, at, "the map is cut");
     }
     struct place place = below(at, &key);
@@ -363,17 +365,20 @@ int filter_compile_dialect(struct filter **out, const void *mp, size_t len,
         return fault_set(fault, CODE_OVERLOADED, at, "no memory for the filter");
     }
     memcpy(text, mp, len);
-    int rc = compile_text(&b, text, len, at);
-    if (rc == 0) {
-        *out = build_finish(&b);
-        rc = *out ? 0 : fault_set(fault, CODE_OVERLOADED, at, "no memory for the filter");
+    struct filter *filter = NULL;
+    if (compile_text(&b, text, len, at) == 0) {
+        filter = build_finish(&b);
+        if (!filter) {
+            fault_set(fault, CODE_OVERLOADED, at, "no memory for the filter");
+        }
     }
     build_deinit(&b);
-    if (rc < 0) {
+    if (!filter) {
         free(text);
         return -1;
     }
-    (*out)->text = text;
+    filter->text = text;
+    *out = filter;
     return 0;
 }
 

@@ -163,6 +163,7 @@ static bool walk(struct leaf *leaf, struct mp_reader r, unsigned part)
 
 static struct mp_token text_token(const char *text)
 {
+    text = text ? text : "";
     return (struct mp_token){.type = MP_STR, .bytes = text, .len = (uint32_t)strlen(text)};
 }
 

@@ -17,7 +17,7 @@
 #include "wire/mp.h"
 
 /* Values in all lists of one filter, so that a filter in a cache stays small. */
-#define FILTER_VALUES (4 * FILTER_IN_VALUES)
+#define FILTER_VALUES 16384
 
 enum filter_kind {
     FILTER_AND, /* all children match; so without children, everything does */

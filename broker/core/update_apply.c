@@ -183,7 +183,7 @@ static enum update_outcome apply_map(struct update_run *run, struct mp_reader r,
         const uint8_t *pair = r.at;
         struct mp_token name;
         struct doc_value value;
-        if (!mp_next(&r, &name) || !mp_raw(&r, &value.bytes, &value.len)) {
+        if (!mp_next(&r, &name) || name.type != MP_STR || !mp_raw(&r, &value.bytes, &value.len)) {
             break;
         }
         struct span group = group_of(run, span, &name);

@@ -28,7 +28,7 @@ static double to_real(const struct mp_token *number)
 /* A number >= 0 and one < 0. */
 static void put_difference(struct buf *out, uint64_t more, int64_t less)
 {
-    uint64_t taken = -(uint64_t)less;
+    uint64_t taken = (uint64_t)(-(less + 1)) + 1; /* also of INT64_MIN */
     if (more >= taken) {
         mp_put_uint(out, more - taken);
     } else {

@@ -19,7 +19,7 @@
 /* Values in one $each. */
 #define UPDATE_EACH_VALUES 4096
 /* In all of one update. */
-#define UPDATE_VALUES (4 * UPDATE_EACH_VALUES)
+#define UPDATE_VALUES 16384
 
 enum update_kind {
     UPDATE_SET,

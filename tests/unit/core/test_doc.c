@@ -61,20 +61,20 @@ static void test_values_that_json_cannot_say(void **state)
 {
     (void)state;
     static const struct {
-        uint8_t bytes[12];
         size_t len;
         int result;
+        uint8_t bytes[12];
     } rows[] = {
-        {{0xc4, 1, 'x'}, 3, 0},                             /* bin */
-        {{0xca, 0x3f, 0x80, 0, 0}, 5, 0},                   /* a short float */
-        {{0xcb, 0x7f, 0xf8, 0, 0, 0, 0, 0, 0}, 9, -1},      /* NaN */
-        {{0xca, 0xff, 0x80, 0, 0}, 5, -1},                  /* -infinity */
-        {{0xd4, 1, 0}, 3, -1},                              /* ext */
-        {{0x81, 0x01, 0x01}, 3, -1},                        /* a key that is no string */
-        {{0xa1, 0xff}, 2, -1},                              /* no UTF-8 */
-        {{0x92, 0x01}, 2, -1},                              /* cut */
-        {{0x01, 0x01}, 2, -1},                              /* two values */
-        {{0xdd, 0xff, 0xff, 0xff, 0xff, 0x01, 0x01}, 7, -1} /* a count beyond the bytes */
+        {3, 0, {0xc4, 1, 'x'}},                             /* bin */
+        {5, 0, {0xca, 0x3f, 0x80, 0, 0}},                   /* a short float */
+        {9, -1, {0xcb, 0x7f, 0xf8, 0, 0, 0, 0, 0, 0}},      /* NaN */
+        {5, -1, {0xca, 0xff, 0x80, 0, 0}},                  /* -infinity */
+        {3, -1, {0xd4, 1, 0}},                              /* ext */
+        {3, -1, {0x81, 0x01, 0x01}},                        /* a key that is no string */
+        {2, -1, {0xa1, 0xff}},                              /* no UTF-8 */
+        {2, -1, {0x92, 0x01}},                              /* cut */
+        {2, -1, {0x01, 0x01}},                              /* two values */
+        {7, -1, {0xdd, 0xff, 0xff, 0xff, 0xff, 0x01, 0x01}} /* a count beyond the bytes */
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct fault fault = {.code = CODE_OK};
@@ -171,7 +171,8 @@ static void test_project_keeps_the_named_fields(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct buf keys = BUF_INIT;
         struct buf out = BUF_INIT;
-        struct mp_token list, tokens[3];
+        struct mp_token tokens[3];
+        struct mp_token list = {.type = MP_NIL};
         case_put(&keys, rows[i].keys);
         struct mp_reader r = mp_reader(keys.data, keys.len);
         assert_true(mp_next(&r, &list));

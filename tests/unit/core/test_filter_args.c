@@ -52,6 +52,7 @@ static const struct row rows[] = {
     {"{'a': {'$in': [9, {'$arg': 'x'}, 'q', {'$arg': 'y'}]}}", "{'x': 2, 'y': 'a'}", "{'a': 9}", "matches"},
     {"{'a': {'$in': [9, {'$arg': 'x'}, 'q', {'$arg': 'y'}]}}", "{'x': 2, 'y': 'a'}", "{'a': 'x'}", "misses"},
     {"{'a': {'$all': [1, {'$arg': 'x'}]}}", "{'x': 1.0}", "{'a': 1}", "matches"},
+    {"{'a': {'$in': [1, 2]}, 'b': {'$arg': 'x'}}", "{'x': 3}", "{'a': 2, 'b': 3}", "matches"},
     {"{'a': {'$all': [1, {'$arg': 'x'}]}}", "{'x': 2}", "{'a': [1, 3]}", "misses"},
     /* No arguments at all. */
     {"{'a': 1}", NULL, "{'a': 1}", "matches"},

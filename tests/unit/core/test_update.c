@@ -240,8 +240,8 @@ static bool is_row_right(const struct row *row)
     if (row->result[0] == '{') {
         struct buf text = BUF_INIT;
         case_put(&want, row->result);
-        is_right =
-            strcmp(outcome, "ok") == 0 && out.len == want.len && memcmp(out.data, want.data, want.len) == 0;
+        is_right = strcmp(outcome, "ok") == 0 && out.data && out.len == want.len &&
+                   memcmp(out.data, want.data, want.len) == 0;
         if (!is_right && strcmp(outcome, "ok") == 0 && mp_to_json(out.data, out.len, &text)) {
             print_error("got %.*s\n", (int)text.len, (const char *)text.data);
         }
@@ -307,6 +307,52 @@ static void test_the_limit_is_exact(void **state)
     update_free(update);
     buf_deinit(&bytes);
     buf_deinit(&doc);
+}
+
+/* What does not fit is seen while it is written, not after. */
+static void test_what_is_too_large_is_refused_on_the_way(void **state)
+{
+    (void)state;
+    static const char *const updates[] = {
+        "{'$push': {'b': {'$each': ['0123456789', '0123456789', '0123456789']}}}",
+        "{'$addToSet': {'b': {'$each': ['0123456789', '012345678', '01234567']}}}",
+        "{'$set': {'o.p': '01234567890123456789'}}",
+        "{'$set': {'a.9': 1, 'a.20': 2}}",
+        "{'$inc': {'a.0': 1, 'b.c.d.e.f': 1.5}}",
+    };
+    struct buf doc = BUF_INIT;
+    case_put(&doc, "{'a': [1]}");
+    for (size_t i = 0; i < sizeof updates / sizeof updates[0]; i++) {
+        struct buf bytes = BUF_INIT;
+        struct buf out = BUF_INIT;
+        struct fault fault = {.code = CODE_OK};
+        bool changed;
+        case_put(&bytes, updates[i]);
+        struct update *update = compile(&bytes);
+        assert_int_equal(update_apply(update, doc.data, doc.len, 18, &out, &changed, NULL, &fault), -1);
+        assert_int_equal(fault.code, CODE_SESSION_TOO_LARGE);
+        assert_true(out.len < 18 + 24);
+        update_free(update);
+        buf_deinit(&bytes);
+        buf_deinit(&out);
+    }
+    buf_deinit(&doc);
+}
+
+static void test_what_is_no_map_is_refused(void **state)
+{
+    (void)state;
+    struct buf bytes = BUF_INIT;
+    struct buf out = BUF_INIT;
+    struct fault fault;
+    bool changed;
+    case_put(&bytes, "{'$set': {'a': 1}}");
+    struct update *update = compile(&bytes);
+    assert_int_equal(update_apply(update, "\x90", 1, 100, &out, &changed, NULL, &fault), -1);
+    assert_int_equal(fault.code, CODE_UPDATE_FAILED);
+    update_free(update);
+    buf_deinit(&bytes);
+    buf_deinit(&out);
 }
 
 static void test_the_result_is_appended(void **state)
@@ -415,7 +461,7 @@ static void test_a_large_set_is_searched(void **state)
     mp_put_map(&doc, 1);
     mp_put_text(&doc, "a");
     mp_put_array(&doc, 16000);
-    for (unsigned i = 0; i < 16000; i++) {
+    for (uint64_t i = 0; i < 16000; i++) {
         mp_put_uint(&doc, 2 * i);
     }
     for (unsigned i = 0; i < 4096; i++) {
@@ -481,6 +527,8 @@ int main(void)
         cmocka_unit_test(test_arrays_rows),
         cmocka_unit_test(test_renames_rows),
         cmocka_unit_test(test_the_limit_is_exact),
+        cmocka_unit_test(test_what_is_too_large_is_refused_on_the_way),
+        cmocka_unit_test(test_what_is_no_map_is_refused),
         cmocka_unit_test(test_the_result_is_appended),
         cmocka_unit_test(test_each_set_names_the_paths_of_set),
         cmocka_unit_test(test_many_paths_are_one_pass),
