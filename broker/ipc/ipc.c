@@ -18,7 +18,7 @@
 #define DRAIN_MAX_NS     1000000
 #define LINGER_MAX_MS    500
 #define LINGER_STEP_MS   10
-#define LINGER_QUIET     3 /* steps without progress */
+#define LINGER_QUIET     5 /* steps without progress */
 #define CLOSE_MAX_MS     1400
 #define REQUEST_ID_BYTES 4  /* REQ's, which nng counts as part of the message */
 #define SUB_MAX_BYTES    64 /* subscribers send nothing at all */
@@ -62,7 +62,6 @@ static void tell_link_up(struct ipc *ipc, struct link *link)
 static void tell_link_down(struct ipc *ipc, struct link *link)
 {
     calls_forget_link(ipc->calls, link);
-    link->is_ended = true;
     if (link->id == 0)
         return;
     ipc->options.counters->call_links--;

@@ -144,8 +144,12 @@ static void test_what_was_published_last_still_goes_out(void **state)
     fixture_start(f);
     pid_t child = child_start(&from_child, "subscribes", f->event_addresses[0], "-");
     fixture_until_counter(f, &f->counters.subscriber_links, 1);
+    kill(child, SIGSTOP);
+    waitpid(child, NULL, WUNTRACED);
     publish_numbered(f, 200);
     ipc_publish(f->ipc, "end", 4);
+    kill(child, SIGCONT);
+    fixture_until_line(f, from_child, "first", NULL, 0);
     fixture_stop(f);
     fixture_until_line(f, from_child, "got ", rest, sizeof rest);
     assert_int_equal(2, sscanf(rest, "%u last %u", &count, &last));
