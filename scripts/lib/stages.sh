@@ -57,8 +57,12 @@ check() {
     fi
 }
 
+configure_gcc() {
+    configure "$GCC_BUILD" -DSLUICE_WERROR=ON -DSLUICE_TESTS=ON -DSLUICE_BENCH=ON
+}
+
 build_gcc() {
-    configure "$GCC_BUILD" -DSLUICE_WERROR=ON -DSLUICE_TESTS=ON -DSLUICE_BENCH=ON && compile "$GCC_BUILD"
+    configure_gcc && compile "$GCC_BUILD"
 }
 
 build_asan() {
@@ -75,9 +79,9 @@ build_switches() {
     configure "$SWITCH_BUILD" -DSLUICE_WERROR=ON -DSLUICE_TEST_SWITCHES=ON -DSLUICE_BENCH=OFF && compile "$SWITCH_BUILD"
 }
 
-# unit_tests DIR: all that ctest knows there.
+# unit_tests DIR: all that ctest knows there, but for the fuzzers.
 unit_tests() {
-    ctest --test-dir "$1" --output-on-failure -j "$JOBS"
+    ctest --test-dir "$1" --output-on-failure -j "$JOBS" -E '^fuzz/' --no-tests=error
 }
 
 # integration_tests DIR ARGUMENT...: pytest against the programs in DIR. Most of these tests wait most of the
@@ -92,9 +96,9 @@ integration_tests() {
 # What sanitizers are asked for; a suppression names the issue of the library that it is for.
 sanitized() {
     ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 \
-        LSAN_OPTIONS=suppressions=$ROOT/tests/support/lsan.supp:print_suppressions=0 \
+        LSAN_OPTIONS=suppressions=$ROOT/scripts/lib/lsan.supp:print_suppressions=0 \
         UBSAN_OPTIONS=print_stacktrace=1 \
-        TSAN_OPTIONS=suppressions=$ROOT/tests/support/tsan.supp:halt_on_error=0:second_deadlock_stack=1 \
+        TSAN_OPTIONS=suppressions=$ROOT/scripts/lib/tsan.supp:halt_on_error=0:second_deadlock_stack=1 \
         "$@"
 }
 
@@ -106,22 +110,27 @@ stage_format() {
     check clang-format bash -c 'xargs "$0" --dry-run --Werror' "$VENV/clang-format" < <(sources '*.c' '*.h')
 }
 
+# What each folder includes, and what each target links.
 stage_layers() {
-    check layers "$VENV/python" "$ROOT/scripts/lib/check_layers.py" "$ROOT"
+    configure_gcc && check layers "$VENV/python" "$ROOT/scripts/lib/check_layers.py" "$ROOT" "$GCC_BUILD"
 }
 
 stage_codes() {
     check codes "$VENV/python" "$ROOT/scripts/lib/check_codes.py" "$ROOT"
 }
 
-# Each public header compiles alone, as C11 and as C++11.
+# compiles_alone HEADER LANGUAGE STANDARD
+compiles_alone() {
+    printf '#include <%s>\nint not_empty;\n' "$1" | $2 -std="$3" -Wall -Wextra -Wpedantic -Werror -fsyntax-only \
+        -I"$ROOT/include" -x "$([ "$2" = cc ] && echo c || echo c++)" -
+}
+
 stage_headers() {
     local header status=0
     while read -r header; do
-        check "$(basename "$header") is C11" cc -std=c11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only \
-            -I"$ROOT/include" -x c "$header" || status=1
-        check "$(basename "$header") is C++11" c++ -std=c++11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only \
-            -I"$ROOT/include" -x c++ "$header" || status=1
+        header=${header#"$ROOT/include/"}
+        check "$header is C11" compiles_alone "$header" cc c11 || status=1
+        check "$header is C++11" compiles_alone "$header" c++ c++11 || status=1
     done < <(sources 'include/sluice/*.h')
     return $status
 }
@@ -142,19 +151,9 @@ stage_asan_integration() {
     build_asan && sanitized integration_tests "$ASAN_BUILD"
 }
 
-# Each target for a short while, from its corpus; what it finds new is kept in the build folder only.
+# Each target with its corpus and a fixed number of runs from a fixed seed.
 stage_fuzz() {
-    local target name status=0
-    build_asan || return
-    for target in "$ASAN_BUILD"/fuzz_*; do
-        [ -x "$target" ] && [ -f "$target" ] || continue
-        name=$(basename "$target")
-        mkdir -p "$ASAN_BUILD/corpus/$name"
-        check "$name" sanitized "$target" -max_total_time="${FUZZ_SECONDS:-5}" -print_final_stats=1 -timeout=5 \
-            -rss_limit_mb=2048 -artifact_prefix="$ASAN_BUILD/corpus/$name-" "$ASAN_BUILD/corpus/$name" \
-            "$ROOT/tests/fuzz/corpus/${name#fuzz_}" || status=1
-    done
-    return $status
+    build_asan && sanitized ctest --test-dir "$ASAN_BUILD" --output-on-failure -j "$JOBS" -R '^fuzz/' --no-tests=error
 }
 
 stage_tsan_unit() {
@@ -168,7 +167,9 @@ stage_tsan_integration() {
 
 # Each way around a fault of a library is switched off once; its test must fail then.
 stage_workarounds() {
-    build_switches && ctest --test-dir "$SWITCH_BUILD" --output-on-failure -L workaround
+    build_switches || return
+    ctest --test-dir "$SWITCH_BUILD" --output-on-failure -j "$JOBS" -R '^without/' --no-tests=error &&
+        SLUICE_BUILD=$SWITCH_BUILD "$VENV/python" -m pytest -n "$JOBS" "$ROOT/tests/integration/ws_edge/test_workarounds.py"
 }
 
 stage_cppcheck() {

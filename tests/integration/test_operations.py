@@ -47,8 +47,8 @@ def test_stats_counts_each_thing_once(ws, calls, new_calls, new_events):
     assert (before["call_links"], before["subscriber_links"]) == (2, 1)
     calls("send", filter={}, event="x")
     calls("count")
-    ann.send("y", i=1)
-    calls("answer", conn=ann.conn, i=1)
+    ann.send("y", i="y")
+    calls("answer", conn=ann.conn, i="y")
     ann.sync(), bob.sync()
     after = calls("stats")["counters"]
     rises = {name: after[name] - before[name] for name in before}

@@ -1,7 +1,11 @@
 """The command line and the config file of sluiced."""
+import contextlib
+import json
 import re
 import signal
+import socket
 import subprocess
+import time
 import urllib.error
 import urllib.request
 
@@ -181,3 +185,43 @@ def test_stored_replies_have_their_limits(ws, new_calls):
     assert one.request(step, id=1)["code"] == "id_too_old"
     assert one.request(step, id=2)["results"][0]["ok"]
     assert one.session(ann.conn) == {"n": 2}
+
+
+@pytest.mark.options(handshake_ms=200)
+def test_a_handshake_has_its_time(broker, ws):
+    with socket.create_connection(broker.address, timeout=20) as half:
+        half.sendall(b"GET /ws HTTP/1.1\r\nHost: x\r\n")
+        begin = time.monotonic()
+        with contextlib.suppress(ConnectionResetError):
+            while half.recv(4096):
+                pass
+        assert 0.1 < time.monotonic() - begin < 10
+    ws().sync()
+
+
+@pytest.mark.options(queue_items=8, queue_bytes=2**24, stall_ms=600000)
+def test_a_queue_holds_so_many_messages(raw, calls):
+    slow = raw(receive_buffer=4096)
+    conn = slow.receive()["p"]["conn"]
+    begin = calls("stats")["counters"]
+    sent = 0
+    while calls("send", conn=conn, event="x", payload="y" * 40000) == {"ok": True, "matched": 1, "refused": 0}:
+        sent += 1
+    wait_until(lambda: calls.counter("closed_slow") == 1, "the connection to be closed")
+    assert calls.counter("deliveries_refused") - begin["deliveries_refused"] == 1
+    assert sent * 40000 < 2**23, "eight messages and what the kernel took"
+
+
+@pytest.mark.options(max_publish_bytes=2048)
+def test_a_publication_has_a_size_and_a_larger_event_goes_alone(raw, events):
+    client = raw()
+    frames = [{"e": "x", "p": "y" * size} for size in [300] * 20 + [5000] + [300] * 5]
+    client.send_frames([json.dumps(frame).encode() for frame in frames])
+    sizes, seen = [], 0
+    while seen < len(frames):
+        topic, message = events.message()
+        if topic == "x":
+            seen += len(message["events"])
+            sizes.append([len(event["payload"]) for event in message["events"]])
+    assert [5000] in sizes and max(map(len, sizes)) > 1, sizes
+    assert all(sum(size) <= 2048 for size in sizes if size != [5000]), sizes

@@ -167,6 +167,14 @@ class RawClient:
         return int(self.head.split()[1])
 
     def send_frame(self, opcode, payload=b"", final=True):
+        self.socket.sendall(self.frame(opcode, payload, final))
+
+    def send_frames(self, texts):
+        """Many text messages at once."""
+        self.socket.sendall(b"".join(self.frame(1, text) for text in texts))
+
+    @staticmethod
+    def frame(opcode, payload, final=True):
         mask = os.urandom(4)
         size = len(payload)
         if size < 126:
@@ -176,7 +184,7 @@ class RawClient:
         else:
             head = struct.pack("!BBQ", opcode | final << 7, 0x80 | 127, size)
         masked = bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
-        self.socket.sendall(head + mask + masked)
+        return head + mask + masked
 
     def send(self, event, payload=NONE):
         message = {"e": event} if payload is NONE else {"e": event, "p": payload}
