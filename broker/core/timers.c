@@ -26,7 +26,7 @@ int timers_reserve(struct timers *timers, size_t count)
     size_t cap = timers->cap ? timers->cap : 64;
     while (cap < count)
         cap *= 2;
-    struct timer **heap = realloc(timers->heap, cap * sizeof(*heap));
+    struct timer **heap = realloc(timers->heap, cap * sizeof(struct timer *));
     if (!heap)
         return -ENOMEM;
     timers->heap = heap;

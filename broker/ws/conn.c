@@ -150,8 +150,10 @@ static void empty_inbox(struct ws_conn *conn)
 void ws_conn_receive(struct ws_conn *conn, const void *bytes, size_t len, bool is_final, bool is_binary,
                      size_t remaining)
 {
-    if (conn->state != CONN_OPEN)
+    if (conn->state != CONN_OPEN) {
+        empty_inbox(conn); /* not in ws_close(): the message whose up-call that came from may live in it */
         return;
+    }
     size_t limit = conn->ws->options.max_message_bytes;
     ws_conn_heard(conn);
     if (remaining > limit || conn->inbox.len + len + remaining > limit) {
@@ -320,7 +322,6 @@ void ws_conn_close(struct ws_conn *conn, unsigned code, const char *reason, size
         return;
     conn->state = CONN_CLOSING;
     conn->wants_ping = false;
-    empty_inbox(conn);
     stop_timers(conn);
     conn->acked = tcp_acked(lws_get_socket_fd(conn->wsi));
     set_clock(conn, CLOSE_STEP_MS);

@@ -21,9 +21,9 @@
 #include "ws/peers.h"
 #include "ws/ws.h"
 
-#define HEADERS_MAX     8192          /* bytes of a request's head; longer ones get 431 */
-#define HEADERS_ROOM    16384         /* what libwebsockets may need to hold such a head */
-#define WRITE_MAX       (64u * 1024u) /* bytes of frames that one write gathers */
+#define HEADERS_MAX     8192            /* bytes of a request's head; longer ones get 431 */
+#define HEADERS_ROOM    16384           /* what libwebsockets may need to hold such a head */
+#define WRITE_MAX       ((size_t)65536) /* bytes of frames that one write gathers */
 #define CLOSE_STEP_MS   5000 /* a closing connection that makes no progress for so long is hung up on */
 #define CLOSE_STEPS_MAX 6
 

@@ -122,7 +122,7 @@ static int read_msgpack(struct parts *parts, const void *bytes, size_t len, stru
     if (mp_check(bytes, len, &rules, NULL, fault) != 0)
         return -1;
     struct mp_reader reader = mp_reader(bytes, len);
-    struct mp_token map;
+    struct mp_token map = {.type = MP_NIL};
     if (!mp_next(&reader, &map) || map.type != MP_MAP)
         return fault_set(fault, CODE_BAD_MESSAGE, NULL, "a message is a map, not %s", mp_type_name(map.type));
     const char *key;

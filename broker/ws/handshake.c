@@ -213,7 +213,8 @@ static void put_value(struct buf *out, const char *value, size_t len)
     } else {
         for (size_t i = 0; i < len; i++) {
             char utf8[4];
-            buf_put(out, utf8, utf8_encode((unsigned char)value[i], utf8));
+            size_t utf8_len = utf8_encode((unsigned char)value[i], utf8);
+            buf_put(out, utf8, utf8_len);
         }
     }
     buf_put_byte(out, '\0');

@@ -26,7 +26,7 @@ static const struct blob *frame_at(const struct outqueue *q, unsigned index)
 static int grow(struct outqueue *q)
 {
     unsigned cap = q->cap ? q->cap * 2 : FIRST_CAP;
-    struct message **ring = malloc(cap * sizeof(*ring));
+    struct message **ring = malloc(cap * sizeof(struct message *));
     if (!ring)
         return -ENOMEM;
     for (unsigned i = 0; i < q->count; i++)

@@ -13,9 +13,9 @@
 #include "ws/lobby.h"
 #include "ws/writer.h"
 
-#define READ_MAX    2048          /* bytes of one read; a buffer of this size belongs to each connection */
-#define SEND_MAX    (1024 * 1024) /* libwebsockets cuts writes at this, by default to READ_MAX */
-#define KEEP_SECS   5             /* for another request of a file */
+#define READ_MAX    2048 /* bytes of one read; a buffer of this size belongs to each connection */
+#define SEND_MAX    ((size_t)1 << 20) /* libwebsockets cuts writes at this, by default to READ_MAX */
+#define KEEP_SECS   5                 /* for another request of a file */
 #define FREE_ROUNDS 5000
 
 /* Time. One heap of timers, one timer of the loop. */
@@ -118,7 +118,9 @@ static int open_context(struct ws *ws)
     info.timeout_secs = handshake_secs + 1;
     info.timeout_secs_ah_idle = handshake_secs + 1;
     info.keepalive_timeout = KEEP_SECS;
+#if defined(LWS_WITH_TLS) /* the field is missing without */
     info.alpn = "http/1.1";
+#endif
     info.server_string = "sluice";
     info.retry_and_idle_policy = &no_validity_checks;
     if (ws->options.static_dir) {

@@ -122,6 +122,12 @@ static void close_user(struct user *user, unsigned code, const struct envelope *
     forget(user);
 }
 
+/* The number behind a command's colon. */
+static unsigned number_in(const char *text)
+{
+    return (unsigned)strtoul(text, NULL, 10);
+}
+
 static void on_message(void *arg, void *arg_user, const struct envelope *envelope)
 {
     struct user *user = arg_user;
@@ -129,11 +135,11 @@ static void on_message(void *arg, void *arg_user, const struct envelope *envelop
     (void)arg;
     snprintf(event, sizeof(event), "%.*s", (int)envelope->event_len, envelope->event);
     if (strncmp(event, "close:", 6) == 0) {
-        close_user(user, (unsigned)atoi(event + 6), envelope);
+        close_user(user, number_in(event + 6), envelope);
     } else if (strncmp(event, "flood:", 6) == 0) {
-        flood(user->conn, (unsigned)atoi(event + 6));
+        flood(user->conn, number_in(event + 6));
     } else if (strncmp(event, "flood_close:", 12) == 0) {
-        flood(user->conn, (unsigned)atoi(event + 12));
+        flood(user->conn, number_in(event + 12));
         close_user(user, 4000, envelope);
     } else if (strcmp(event, "all") == 0) {
         struct message *m = message_new("all", 3, envelope->payload, envelope->payload_len, NULL);
