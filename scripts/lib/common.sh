@@ -35,7 +35,7 @@ logged() {
     "$@" >"$log" 2>&1 </dev/null && return 0
     local status=$?
     say "${RED}failed: $*${PLAIN}" >&2
-    tail -n 60 "$log" >&2
+    grep -vE '^\[[0-9]+/[0-9]+\] ' "$log" | tail -n 60 >&2 # without the steps of a build that went well
     say "(all of it: $log)" >&2
     return "$status"
 }
