@@ -13,9 +13,14 @@
 static inline bool workaround_on(const char *name)
 {
     const char *off = getenv("SLUICE_WITHOUT");
-    const char *hit = off ? strstr(off, name) : NULL;
     size_t len = strlen(name);
-    return !hit || (hit > off && hit[-1] != ',') || (hit[len] != '\0' && hit[len] != ',');
+    while (off && *off) {
+        size_t word = strcspn(off, ",");
+        if (word == len && memcmp(off, name, len) == 0)
+            return false;
+        off += word + (off[word] == ',');
+    }
+    return true;
 }
 #define WORKAROUND(name) workaround_on(#name)
 #else
