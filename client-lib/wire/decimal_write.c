@@ -116,7 +116,6 @@ struct scaled {
     uint128 rest;
     unsigned shift;
     uint64_t gap;  /* to the next double, in units of rest */
-    bool is_even;  /* a number in the middle to a neighbour reads back as this double */
     bool is_power; /* of two: the gap below is half as wide */
     int places;
 };
@@ -141,7 +140,6 @@ static bool scale(double size, struct scaled *out)
             .rest = value & (((uint128)1 << shift) - 1),
             .shift = shift,
             .gap = power5(places),
-            .is_even = mantissa % 2 == 0,
             .is_power = mantissa == hidden,
             .places = places,
         };
@@ -150,11 +148,12 @@ static bool scale(double size, struct scaled *out)
     return false;
 }
 
-/* Whether what is @distance above or below reads back as the double itself: it is not beyond half the gap. */
+/* Whether what is @distance above or below reads back as the double itself: it is within half the gap. It is
+ * never just half: the gap is odd. */
 static bool is_near(const struct scaled *s, uint128 distance, bool is_below)
 {
     uint128 gap = is_below && s->is_power ? distance * 4 : distance * 2;
-    return gap < s->gap || (gap == s->gap && s->is_even);
+    return gap < s->gap;
 }
 
 /* The multiple of @unit nearest to the double, if one reads back as it. */

@@ -80,6 +80,10 @@ static void test_reads_the_nearest_double(void **state)
         "100000000000000000000000e-23",
         "0.00000000000000000000001e23",
         "00e1",
+        /* A quotient that ends in the middle between two doubles, and has a rest. */
+        "8447723913590012774e-27",
+        "4614391921458996155e-27",
+        "3889811388372029580e-27",
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char negative[100];
@@ -297,6 +301,23 @@ static void test_random_texts_read_as_strtod_reads_them(void **state)
     }
 }
 
+/* As many digits as fit 64 bits, and powers of ten around the last that does: the paths without strtod. */
+static void test_random_long_numbers_read_as_strtod_reads_them(void **state)
+{
+    (void)state;
+    struct random r = random_new("decimal");
+    for (int i = 0; i < 300000; i++) {
+        char text[64];
+        double got;
+        uint64_t digits = random_next(&r) >> random_below(&r, 12);
+        int len = snprintf(text, sizeof(text), "%llue%d", (unsigned long long)digits,
+                           (int)random_below(&r, 60) - 30);
+        assert_true(decimal_to_double(text, (size_t)len, &got));
+        if (got != strtod(text, NULL))
+            fail_msg("%s: %.17g", text, got);
+    }
+}
+
 static void test_integers(void **state)
 {
     (void)state;
@@ -367,6 +388,7 @@ int main(void)
         cmocka_unit_test(test_random_decimals_survive_as_they_were_written),
         cmocka_unit_test(test_powers_of_two_and_ten_and_their_neighbours_survive),
         cmocka_unit_test(test_random_texts_read_as_strtod_reads_them),
+        cmocka_unit_test(test_random_long_numbers_read_as_strtod_reads_them),
         cmocka_unit_test(test_integers),
         cmocka_unit_test(test_a_locale_with_a_decimal_comma_changes_nothing),
     };

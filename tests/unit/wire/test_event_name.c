@@ -117,6 +117,7 @@ static void test_matches(void **state)
         {"chat:*", "chat:room:join", true},
         {"chat:*", "chat:x", true},
         {"chat:*", "chat", false},
+        {"chat:*", "chat:", false},
         {"chat:*", "chatter:x", false},
         {"chat:*", "chats", false},
         {"chat:*", "xchat:x", false},

@@ -92,6 +92,7 @@ static void test_numbers(void **state)
         {TEXT("18446744073709551617"), "cb 43f0000000000000"},
         {TEXT("19999999999999999999"), "cb 43f158e460913d00"},
         {TEXT("20000000000000000000"), "cb 43f158e460913d00"},
+        {TEXT("28446744073709551616"), "cb 43f8ac7230489e80"}, /* 10^19 when it wraps around */
         {TEXT("99999999999999999999"), "cb 4415af1d78b58c40"},
         {TEXT("100000000000000000000"), "cb 4415af1d78b58c40"},
         {TEXT("-9223372036854775807"), "d3 8000000000000001"},
@@ -140,6 +141,11 @@ static void test_strings(void **state)
         {TEXT("\"\\ud800\\n\""), "a4 efbfbd 0a"},
         {TEXT("\"\\ud800\\u0041\""), "a4 efbfbd 41"},
         {TEXT("\"\\udc00\\ud800\""), "a6 efbfbd efbfbd"},
+        {TEXT("\"\\udc00\\udc00\""), "a6 efbfbd efbfbd"},
+        {TEXT("\"\\ud800\\ud800\""), "a6 efbfbd efbfbd"},
+        {TEXT("\"\\ud800\\udbff\""), "a6 efbfbd efbfbd"},
+        {TEXT("\"\\ud800\\ue000\""), "a6 efbfbd ee8080"},
+        {TEXT("\"\\ud7ff\\udc00\""), "a6 ed9fbf efbfbd"},
         {TEXT("\"\\ud800\\ud83d\\ude00\""), "a7 efbfbd f09f9880"},
         {TEXT("\"\\ud83d\\ude00\\ude00\""), "a7 f09f9880 efbfbd"},
         {TEXT("\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\""), "a9 c3a9 e282ac f09f9880"},
@@ -490,6 +496,28 @@ static void test_control_characters_are_found_at_every_offset(void **state)
     }
 }
 
+static void test_bytes_that_are_no_utf8_are_found_at_every_offset(void **state)
+{
+    (void)state;
+    for (size_t len = 1; len < 40; len++) {
+        for (size_t bad = 0; bad < len; bad++) {
+            char text[80];
+            size_t offset;
+            struct buf b = BUF_INIT;
+            /* Twice, so that the string's end stands within eight bytes and beyond them. */
+            memset(text, 'a', sizeof(text));
+            text[0] = '"';
+            text[1 + bad] = '\xff';
+            text[1 + len] = '"';
+            assert_string_equal(transcode(text, len + 2, &b, &offset), "a string is not UTF-8");
+            assert_int_equal(offset, 1 + bad);
+            assert_string_equal(transcode(text, sizeof(text), &b, &offset), "a string is not UTF-8");
+            assert_int_equal(offset, 1 + bad);
+            buf_deinit(&b);
+        }
+    }
+}
+
 static void test_members_are_walked_one_by_one(void **state)
 {
     (void)state;
@@ -668,6 +696,7 @@ int main(void)
         cmocka_unit_test(test_containers_and_strings_of_every_header_size),
         cmocka_unit_test(test_a_quote_is_found_at_every_offset),
         cmocka_unit_test(test_control_characters_are_found_at_every_offset),
+        cmocka_unit_test(test_bytes_that_are_no_utf8_are_found_at_every_offset),
         cmocka_unit_test(test_members_are_walked_one_by_one),
         cmocka_unit_test(test_objects_in_objects_are_walked),
         cmocka_unit_test(test_errors_of_a_walk_stick),

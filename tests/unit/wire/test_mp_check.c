@@ -132,6 +132,7 @@ static void test_each_permission_is_needed_and_enough(void **state)
         {"ca 7f800000", MP_ALLOW_NONFINITE, "NaN and infinities are not allowed", ""},
         {"81 01 c0", MP_ALLOW_ANY_KEYS, "keys must be strings, not an integer", ""},
         {"81 a161 81 c0 c0", MP_ALLOW_ANY_KEYS, "keys must be strings, not nil", "a"},
+        {"82 a161 c0 01 c0", MP_ALLOW_ANY_KEYS, "keys must be strings, not an integer", ""},
         {"81 c3 c0", MP_ALLOW_ANY_KEYS, "keys must be strings, not a boolean", ""},
         {"81 80 c0", MP_ALLOW_ANY_KEYS, "keys must be strings, not a map", ""},
         {"82 91 82 a161 01 02 03 c0 a162 c0", MP_ALLOW_ANY_KEYS, "keys must be strings, not an array", ""},

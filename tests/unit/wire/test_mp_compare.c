@@ -51,6 +51,8 @@ static void test_integers_and_floats_compare_without_rounding(void **state)
     assert_order(from_uint(UINT64_MAX), from_real(0x1p64), -1);
     assert_order(from_uint(UINT64_MAX), from_real(0x1.fffffffffffffp63), 1);
     assert_order(from_int(INT64_MAX), from_real(0x1p63), -1);
+    assert_order(from_int(INT64_MIN), from_real(0x1p63), -1);
+    assert_order(from_int(-1), from_real(0x1p63), -1);
     assert_order(from_int(INT64_MIN), from_real(-0x1p63), 0);
     assert_order(from_int(INT64_MIN), from_real(-0x1.0000000000001p63), 1);
     assert_order(from_int(INT64_MIN + 1), from_real(-0x1p63), 1);
