@@ -20,7 +20,8 @@ SILENCE_S = 0.7
 class Talker:
     def __init__(self, address, room, name, packed=False):
         self.packed = packed
-        self.ws = connect(f"ws://{address}/ws", subprotocols=["sluice.v1.msgpack" if packed else "sluice.v1.json"])
+        subprotocol = "sluice.v1.msgpack" if packed else "sluice.v1.json"
+        self.ws = connect(f"ws://{address}/ws", subprotocols=[subprotocol], proxy=None, legacy=True)
         assert self.receive(WAIT_S)["e"] == "@welcome", "the broker's first message is no @welcome"
         self.send({"e": "chat:join", "i": 1, "p": {"room": room, "name": name}})
         while (answer := self.receive(WAIT_S)).get("i") != 1:

@@ -31,8 +31,8 @@ count_results() {
     counts=$(awk '
         # ctest: "98% tests passed, 2 tests failed out of 120"
         / tests passed, [0-9]+ tests failed out of [0-9]+/ { bad = $4; passed += $NF - bad; failed += bad }
-        # pytest: "== 3 failed, 140 passed, 1 skipped in 12.34s =="
-        /^=+ .*(passed|failed|error|skipped).* in [0-9.]+s/ {
+        # pytest: "3 failed, 140 passed, 1 skipped in 12.34s", perhaps between "==="
+        /^(=+ )?[0-9]+ (passed|failed|error|skipped).* in [0-9.]+s/ {
             for (i = 2; i <= NF; i++) {
                 if ($i ~ /^passed/) passed += $(i - 1)
                 if ($i ~ /^(failed|errors?)/) failed += $(i - 1)

@@ -40,6 +40,7 @@ class Client:
             close_timeout=WAIT_S,
             ping_interval=None,
             proxy=None,
+            legacy=True,  # returns the connection; it is closed by close()
             **options,
         )
         self.packed = self.ws.subprotocol == MSGPACK
