@@ -230,6 +230,11 @@ int ws_new(struct ws **out, const struct ws_options *options, const struct ws_ev
     return 0;
 }
 
+const char *ws_library_version(void)
+{
+    return lws_get_library_version();
+}
+
 unsigned ws_port(const struct ws *ws)
 {
     return listener_port(ws->listener);

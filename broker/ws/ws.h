@@ -88,6 +88,9 @@ struct ws_events {
 int ws_new(struct ws **out, const struct ws_options *options, const struct ws_events *events, char *error,
            size_t size);
 
+/* What is below, for logs: "4.1.6" of libwebsockets. */
+const char *ws_library_version(void);
+
 /* The port listened on. */
 unsigned ws_port(const struct ws *ws);
 

@@ -8,8 +8,8 @@
  *   refuse_next    the next opening is refused
  *   stats          the counters as an answer
  *
- * Prints "port N" first, and "closed CODE REASON" for each closed up-call. Ends at SIGTERM, or when standard
- * input ends. */
+ * Prints "port N VERSION-OF-LIBWEBSOCKETS" first (and "switches" if it knows SLUICE_WITHOUT), and "closed
+ * CODE REASON" for each closed up-call. Ends at SIGTERM, or when standard input ends. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -238,10 +238,11 @@ int main(void)
     if (has_input)
         uv_poll_start(&input, UV_READABLE | UV_DISCONNECT, on_input);
 #ifdef SLUICE_TEST_SWITCHES
-    printf("port %u switches\n", ws_port(ws));
+    const char *switches = "switches";
 #else
-    printf("port %u\n", ws_port(ws));
+    const char *switches = "";
 #endif
+    printf("port %u %s %s\n", ws_port(ws), ws_library_version(), switches);
     fflush(stdout);
     uv_run(&loop, UV_RUN_DEFAULT);
     ws_free(ws);

@@ -9,6 +9,7 @@ pytest --confcutdir tests/integration/ws_edge tests/integration/ws_edge
 import json
 import os
 import pathlib
+import re
 import select
 import signal
 import socket
@@ -180,6 +181,7 @@ class Echo:
         self.output = b""
         words = self.line().split()
         self.port = int(words[1])
+        self.library = tuple(int(part) for part in re.findall(r"\d+", words[2])[:3])
         self.has_switches = "switches" in words
 
     def line(self, timeout=10):
