@@ -47,15 +47,14 @@ static int call_read(struct sluice_event *event, uint64_t id, unsigned count, st
     return error;
 }
 
-int call_begin(struct sluice_event *event, const void *ops, size_t len, unsigned count,
-               struct mp_reader *results, struct sluice_fault *fault)
+/* Send the operations and wait. */
+static int call_send(struct sluice_event *event, const void *ops, size_t len, unsigned count,
+                     struct mp_reader *results, struct sluice_fault *fault)
 {
     struct sluice_client *client = event->client;
     uint64_t id;
-    int error = call_prepare(event, fault);
+    int error;
 
-    if (error < 0)
-        return error;
     client_begin_request(client, event->epoch, &id);
     mp_put_array(&client->request, count);
     buf_put(&client->request, ops, len);
@@ -67,6 +66,50 @@ int call_begin(struct sluice_event *event, const void *ops, size_t len, unsigned
     if (error < 0)
         call_end(event);
     return error;
+}
+
+/* What every broker takes: the least that its limits can be set to. */
+#define SMALL_OPS   1
+#define SMALL_BYTES ((size_t)60 * 1024)
+
+int call_need_limits(struct sluice_event *event, size_t len, unsigned count, struct sluice_fault *fault)
+{
+    struct sluice_client *client = event->client;
+    struct buf hello = BUF_INIT;
+    struct mp_reader results;
+    const uint8_t *raw;
+    size_t raw_len;
+    int error;
+
+    if (client->contact.limits.is_known || (len <= SMALL_BYTES && count <= SMALL_OPS))
+        return 0;
+    error = call_prepare(event, fault);
+    if (error < 0)
+        return error;
+    contact_put_hello(client, &hello);
+    error = hello.failed ? error_nomem(fault) : call_send(event, hello.data, hello.len, 1, &results, fault);
+    buf_deinit(&hello);
+    if (error < 0)
+        return error;
+    error = reply_result(&results, &raw, &raw_len, fault);
+    if (error == 0)
+        contact_take_limits(&client->contact, mp_reader(raw, raw_len));
+    call_end(event);
+    return error;
+}
+
+int call_begin(struct sluice_event *event, const void *ops, size_t len, unsigned count,
+               struct mp_reader *results, struct sluice_fault *fault)
+{
+    int error = call_need_limits(event, len, count, fault);
+
+    if (error < 0)
+        return error;
+    if (len > outbox_max_bytes(event->client) || count > outbox_max_ops(event->client))
+        return error_set(fault, SLUICE_E_TOO_LARGE, "%u operations with %zu bytes do not fit one request",
+                         count, len);
+    error = call_prepare(event, fault);
+    return error < 0 ? error : call_send(event, ops, len, count, results, fault);
 }
 
 void call_end(struct sluice_event *event)

@@ -5,6 +5,10 @@
 
 #include "event.h"
 
+/* Make sure that the broker's limits are known before a request of @count operations and @len bytes is made:
+ * small ones fit any broker. 0 or an error with @fault. */
+int call_need_limits(struct sluice_event *event, size_t len, unsigned count, struct sluice_fault *fault);
+
 /* Run @count operations (@ops, one behind the other) at once, after all effects that wait. 0 with *@results
  * reading from the first result on, until call_end(); or an error with @fault. */
 int call_begin(struct sluice_event *event, const void *ops, size_t len, unsigned count,

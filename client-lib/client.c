@@ -94,6 +94,7 @@ sluice_client *sluice_client_new(const char *name, const char *version)
         return NULL;
     client->timeout_ms = TIMEOUT_MS;
     client->next_id = 1;
+    contact_init(&client->contact);
     if (waker_init(&client->waker) < 0) {
         free(client);
         return NULL;

@@ -8,10 +8,22 @@
 #include "clock.h"
 #include "reply.h"
 
-/* An announcement holds for 60 s; an @alive comes every 5 s. */
-#define ANNOUNCE_MS 20000
-#define SILENCE_MS  15000
-#define RETRY_MS    5000 /* after a refusal */
+#define RETRY_MS       5000 /* after a refusal */
+#define SILENCE_MIN_MS 1000
+
+/* Three @alive that did not come are a dead link; three announcements fit in the time that one holds. */
+static int64_t silence_ms(const struct contact *contact)
+{
+    int64_t silence = 3 * contact->limits.alive_ms;
+
+    return silence < SILENCE_MIN_MS ? SILENCE_MIN_MS : silence;
+}
+
+void contact_init(struct contact *contact)
+{
+    contact->limits = (struct limits){
+        .max_ops = 1024, .max_request_bytes = 1023 * 1024, .alive_ms = 5000, .announce_ms = 60000};
+}
 
 void contact_epoch(struct sluice_client *client, const char *epoch, size_t len)
 {
@@ -58,7 +70,7 @@ static void put_text_pair(struct buf *out, const char *key, const char *text)
     mp_put_text(out, text);
 }
 
-static void put_hello(struct sluice_client *client, struct buf *out)
+void contact_put_hello(struct sluice_client *client, struct buf *out)
 {
     mp_put_map(out, 3u + (client->name != NULL) + (client->version != NULL));
     put_text_pair(out, "op", "hello");
@@ -89,7 +101,7 @@ static void contact_say(struct sluice_client *client, enum contact_talk talk)
     client_begin_request(client, NULL, &contact->talk_id);
     mp_put_array(&client->request, 1);
     if (talk == TALK_HELLO) {
-        put_hello(client, &client->request);
+        contact_put_hello(client, &client->request);
         contact->want_hello = false;
     } else {
         put_announcement(client, &client->request);
@@ -106,6 +118,33 @@ static void contact_say(struct sluice_client *client, enum contact_talk talk)
 }
 
 /* ---- What we hear ---- */
+
+static uint64_t limit(struct mp_reader limits, const char *name, uint64_t otherwise)
+{
+    struct mp_reader at;
+    struct mp_token token;
+
+    return mp_map_get(limits, name, strlen(name), &at) && mp_next(&at, &token) && token.type == MP_UINT &&
+                   token.uint > 0 && token.uint < UINT32_MAX
+               ? token.uint
+               : otherwise;
+}
+
+void contact_take_limits(struct contact *contact, struct mp_reader result)
+{
+    struct limits *limits = &contact->limits;
+    struct mp_reader at;
+    struct mp_token token;
+
+    limits->is_known = true;
+    if (!mp_map_get(result, "limits", 6, &at) || !mp_next(&(struct mp_reader){at.at, at.end}, &token) ||
+        token.type != MP_MAP)
+        return;
+    limits->max_ops = (unsigned)limit(at, "max_ops", limits->max_ops);
+    limits->max_request_bytes = (size_t)limit(at, "max_request_bytes", limits->max_request_bytes);
+    limits->alive_ms = (int64_t)limit(at, "alive_ms", (uint64_t)limits->alive_ms);
+    limits->announce_ms = (int64_t)limit(at, "announce_ms", (uint64_t)limits->announce_ms);
+}
 
 /* Connect to where `events` is. */
 static int take_addresses(struct sluice_client *client, struct mp_reader result, struct sluice_fault *fault)
@@ -151,6 +190,7 @@ static void heard_hello(struct sluice_client *client, struct mp_reader result, s
         contact->retry_ms = clock_ms() + RETRY_MS;
         return;
     }
+    contact_take_limits(contact, result);
     contact->want_announce = true;
 }
 
@@ -158,7 +198,7 @@ static void heard_announced(struct sluice_client *client)
 {
     struct contact *contact = &client->contact;
 
-    contact->announce_ms = clock_ms() + ANNOUNCE_MS;
+    contact->announce_ms = clock_ms() + contact->limits.announce_ms / 3;
     if (contact->want_hello || contact->want_announce)
         return;
     if (!contact->is_announced)
@@ -236,8 +276,8 @@ static void contact_links(struct sluice_client *client, int64_t now_ms)
         contact->is_announced = false;
     }
     contact->is_events_up = state.events_up;
-    if (contact->is_events_up && now_ms - contact->heard_ms >= SILENCE_MS) {
-        client_log(client, 'w', "nothing heard for %d s: connecting anew", SILENCE_MS / 1000);
+    if (contact->is_events_up && now_ms - contact->heard_ms >= silence_ms(contact)) {
+        client_log(client, 'w', "nothing heard for %lld ms: connecting anew", (long long)silence_ms(contact));
         contact->heard_ms = now_ms;
         contact->is_announced = false;
         link_drop(client->link);
@@ -268,7 +308,7 @@ int64_t contact_step(struct sluice_client *client, int64_t now_ms)
             contact_say(client, TALK_ANNOUNCE);
     }
     if (contact->is_events_up)
-        next = contact->heard_ms + SILENCE_MS;
+        next = contact->heard_ms + silence_ms(contact);
     if (contact->talk == TALK_NONE && now_ms < contact->retry_ms)
         next = earlier(next, contact->retry_ms);
     return contact->is_announced ? earlier(next, contact->announce_ms) : next;

@@ -14,7 +14,17 @@
 /* What a request on LINK_CONTROL is about. */
 enum contact_talk { TALK_NONE, TALK_HELLO, TALK_ANNOUNCE };
 
+/* What the broker told in `hello`; its defaults until then. */
+struct limits {
+    bool is_known;
+    unsigned max_ops;         /* in one request */
+    size_t max_request_bytes; /* a larger one ends the link */
+    int64_t alive_ms;         /* time between two @alive */
+    int64_t announce_ms;      /* how long an announcement holds */
+};
+
 struct contact {
+    struct limits limits;
     char epoch[EVENT_EPOCH_MAX]; /* "" while unknown */
     char *events_address;        /* dialed */
     enum contact_talk talk;      /* under way ... */
@@ -29,6 +39,14 @@ struct contact {
     unsigned events_count;
     bool is_events_up;
 };
+
+void contact_init(struct contact *contact);
+
+/* Append the operation `hello`. */
+void contact_put_hello(struct sluice_client *client, struct buf *out);
+
+/* Take the limits from its @result. */
+void contact_take_limits(struct contact *contact, struct mp_reader result);
 
 /* Do what is due. Returns when it wants to be called next. */
 int64_t contact_step(struct sluice_client *client, int64_t now_ms);

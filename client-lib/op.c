@@ -227,7 +227,7 @@ static void op_put_args(struct op *op)
 static int op_finish(struct op *op)
 {
     struct sluice_event *event = op->event;
-    size_t len;
+    size_t len, max = outbox_max_bytes(event->client);
 
     if (event->fault.error)
         return event->fault.error;
@@ -236,9 +236,9 @@ static int op_finish(struct op *op)
     if (event->ops.failed || op->args.failed)
         return error_nomem(&event->fault);
     len = event->ops.len - op->start;
-    if (len > REQUEST_BYTES)
+    if (len > max)
         return error_set(&event->fault, SLUICE_E_TOO_LARGE, "%s: %zu bytes, a request has at most %zu",
-                         op->name, len, REQUEST_BYTES);
+                         op->name, len, max);
     if (event->ops.len > QUEUE_BYTES)
         return error_set(&event->fault, SLUICE_E_TOO_LARGE, "%s: more than %zu bytes are queued", op->name,
                          QUEUE_BYTES);

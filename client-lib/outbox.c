@@ -1,8 +1,25 @@
 #include "outbox.h"
 
+#include <string.h>
+
 #include "client.h"
 #include "clock.h"
 #include "reply.h"
+
+#define HEAD_BYTES 256 /* of a request: all beside its operations and the key */
+
+unsigned outbox_max_ops(const struct sluice_client *client)
+{
+    return client->contact.limits.max_ops;
+}
+
+size_t outbox_max_bytes(const struct sluice_client *client)
+{
+    size_t head = HEAD_BYTES + (client->key ? strlen(client->key) : 0),
+           max = client->contact.limits.max_request_bytes;
+
+    return max > head ? max - head : 0;
+}
 
 bool outbox_idle(const struct outbox *outbox)
 {
@@ -113,13 +130,12 @@ static bool same_epoch(const struct sluice_event *a, const struct sluice_event *
     return strcmp(a->epoch, b->epoch) == 0;
 }
 
-/* Append what of @event's operations fits. Returns how many. */
-static unsigned outbox_put(struct buf *request, const struct sluice_event *event, unsigned room)
+/* Append what of @event's operations fits into @fits bytes. Returns how many. */
+static unsigned outbox_put(struct buf *request, const struct sluice_event *event, unsigned room, size_t fits)
 {
     const uint8_t *start = event->ops.data + event->done_bytes;
     struct mp_reader r = mp_reader(start, event->ops.len - event->done_bytes);
     unsigned left = event->op_count - event->result_count, count = 0;
-    size_t fits = request->len < REQUEST_BYTES ? REQUEST_BYTES - request->len : 0;
     const uint8_t *end = start;
 
     if (left <= room && event->ops.len - event->done_bytes <= fits) {
@@ -139,16 +155,18 @@ static void outbox_build(struct sluice_client *client)
 {
     struct outbox *outbox = &client->outbox;
     struct buf *request = &client->request;
-    size_t mark;
+    size_t mark, start, max = outbox_max_bytes(client);
 
     client_begin_request(client, outbox->first->epoch, &outbox->id);
     mark = mp_open(request);
+    start = request->len;
     outbox->sent = 0;
     for (struct sluice_event *event = outbox->first; event; event = event->next) {
         unsigned left = event->op_count - event->result_count, count;
         if (!same_epoch(event, outbox->first))
             break;
-        count = outbox_put(request, event, REQUEST_OPS - outbox->sent);
+        count =
+            outbox_put(request, event, outbox_max_ops(client) - outbox->sent, max - (request->len - start));
         outbox->sent += count;
         if (count < left)
             break;
@@ -162,11 +180,17 @@ static void outbox_send(struct sluice_client *client, int64_t now_ms)
     struct sluice_fault fault;
 
     outbox_build(client);
+    if (outbox->sent == 0) {
+        error_set(&fault, SLUICE_E_TOO_LARGE,
+                  "an operation does not fit the broker's %zu bytes for a request",
+                  client->contact.limits.max_request_bytes);
+        outbox->sent = 1;
+        outbox_fail(client, &fault);
+        return;
+    }
     if (client->request.failed ||
         link_request(client->link, LINK_CALLS, client->request.data, client->request.len) < 0) {
         error_nomem(&fault);
-        if (outbox->sent == 0)
-            outbox->sent = outbox->first->op_count - outbox->first->result_count;
         outbox_fail(client, &fault);
         return;
     }

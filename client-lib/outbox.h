@@ -10,10 +10,6 @@
 
 #include "event.h"
 
-/* What one request carries: the broker's defaults, less room for the head and for an epoch. */
-#define REQUEST_OPS   1024
-#define REQUEST_BYTES ((size_t)1000 * 1000)
-
 struct outbox {
     struct sluice_event *first, *last; /* by `next`: with operations that have no result yet */
     unsigned ops;                      /* in all of them */
@@ -24,6 +20,10 @@ struct outbox {
     uint64_t id;          /* of it */
     int64_t deadline_ms;  /* for it */
 };
+
+/* What one request carries at most. */
+unsigned outbox_max_ops(const struct sluice_client *client);
+size_t outbox_max_bytes(const struct sluice_client *client);
 
 /* Queue @event's operations; owns it from now on. */
 void outbox_add(struct sluice_client *client, struct sluice_event *event);

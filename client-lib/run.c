@@ -163,7 +163,7 @@ static void take_event(struct sluice_client *client)
 
 void client_dispatch(struct sluice_client *client)
 {
-    while (client->outbox.ops < REQUEST_OPS && client->outbox.bytes < REQUEST_BYTES &&
+    while (client->outbox.ops < outbox_max_ops(client) && client->outbox.bytes < outbox_max_bytes(client) &&
            !atomic_load(&client->is_stopping)) {
         if (client->events_left > 0) {
             take_event(client);

@@ -33,33 +33,32 @@ static unsigned step_part(const struct sluice_event *step, size_t *len)
     unsigned left = step->op_count - step->result_count, count = 0;
 
     *len = 0;
-    while (count < left && count < REQUEST_OPS && mp_skip(&r) &&
-           (count == 0 || (size_t)(r.at - start) <= REQUEST_BYTES)) {
+    while (count < left && count < outbox_max_ops(step->client) && mp_skip(&r) &&
+           (count == 0 || (size_t)(r.at - start) <= outbox_max_bytes(step->client))) {
         *len = (size_t)(r.at - start);
         count++;
     }
     return count;
 }
 
-/* Send one request of it. Returns the first error; *@sent is false if there was no reply. */
-static int step_send(struct sluice_event *step, bool *sent)
+/* Send one request of it. Returns the first error, with @fault; *@sent is false if there were no results. */
+static int step_send(struct sluice_event *step, struct sluice_fault *fault, bool *sent)
 {
-    struct sluice_fault *last = &step->client->fault;
-    struct sluice_fault fault;
+    struct sluice_fault one;
     struct mp_reader results;
     const uint8_t *raw;
     size_t len, raw_len;
     unsigned count = step_part(step, &len);
-    int first = call_begin(step, step->ops.data + step->done_bytes, len, count, &results, last);
+    int first = call_begin(step, step->ops.data + step->done_bytes, len, count, &results, fault);
 
     *sent = first == 0;
     if (!*sent)
         return first;
     for (unsigned i = 0; i < count; i++) {
-        int error = reply_result(&results, &raw, &raw_len, &fault);
+        int error = reply_result(&results, &raw, &raw_len, &one);
         if (error < 0 && first == 0) {
-            fault_renumber(&fault, step->result_count + i);
-            *last = fault;
+            fault_renumber(&one, step->result_count + i);
+            *fault = one;
             first = error;
         }
     }
@@ -69,24 +68,36 @@ static int step_send(struct sluice_event *step, bool *sent)
     return first;
 }
 
+/* All requests of it: what one of them refuses does not keep the others from going out. */
+static int step_send_all(struct sluice_event *step)
+{
+    struct sluice_fault fault;
+    bool sent = true;
+    int first = call_need_limits(step, step->ops.len, step->op_count, &step->client->fault);
+
+    if (first < 0)
+        return first;
+    while (sent && step->result_count < step->op_count) {
+        int error = step_send(step, &fault, &sent);
+        if (error < 0 && first == 0) {
+            step->client->fault = fault;
+            first = error;
+        }
+    }
+    return first;
+}
+
 int sluice_end(sluice_event *step)
 {
-    bool sent = true;
-    int first;
+    int error;
 
     if (!step)
         return SLUICE_E_ARGUMENT;
     if (!step->is_step)
         return error_set(&step->client->fault, SLUICE_E_STATE, "sluice_end: not a step of sluice_begin()");
-    first = event_check(step);
-    while (first == 0 && step->result_count < step->op_count)
-        first = step_send(step, &sent);
-    /* What one request refused does not keep the others from going out. */
-    while (sent && first < 0 && !step->fault.error && step->result_count < step->op_count) {
-        struct sluice_fault kept = step->client->fault;
-        step_send(step, &sent);
-        step->client->fault = kept;
-    }
+    error = event_check(step);
+    if (error == 0 && step->op_count > 0)
+        error = step_send_all(step);
     event_free(step);
-    return first;
+    return error;
 }
