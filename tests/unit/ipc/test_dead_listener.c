@@ -4,6 +4,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* Newer ones do not, and there is nothing to mend. */
+#define LISTENERS_DIE (NNG_MAJOR_VERSION == 1 && NNG_MINOR_VERSION < 6)
+
 /* What ends an IPC listener of nng 1.5.2 for good: hanging up before it has sent its greeting. */
 static void connect_and_close(const char *address, int times)
 {
@@ -38,6 +41,8 @@ static void test_links_go_on_while_a_dead_listener_is_replaced(void **state)
 {
     struct fixture *f = *state;
     struct requester r;
+    if (!LISTENERS_DIE)
+        skip();
     fixture_start(f);
     requester_open(&r, f->calls[0]);
     assert_echo(f, &r, "before");
@@ -64,6 +69,8 @@ static void test_peer_of_a_dead_listener_is_hung_up_on(void **state)
     struct fixture *f = *state;
     struct requester good;
     int orphan = -1, from_child;
+    if (!LISTENERS_DIE)
+        skip();
     fixture_start(f);
     pid_t child =
         child_start(&from_child, "asks", f->calls[0], "1"); /* keeps the dead listener from being closed */
@@ -115,6 +122,8 @@ static unsigned open_descriptors(void)
 static void test_dead_listeners_leave_no_descriptors(void **state)
 {
     struct fixture *f = *state;
+    if (!LISTENERS_DIE)
+        skip();
     fixture_start(f);
     fixture_run(f, 300);
     unsigned before = open_descriptors();
