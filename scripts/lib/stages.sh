@@ -19,6 +19,7 @@ TSAN_BUILD=$ROOT/build/tsan   # clang; ThreadSanitizer
 SWITCH_BUILD=$ROOT/build/switches # gcc; ways around library faults can be switched off
 
 VENV=$ROOT/build/venv/bin
+WORKAROUND_TESTS=$ROOT/tests/integration/ws_edge/test_workarounds.py
 
 # install_needs STAGE...: what these stages take.
 install_needs() {
@@ -90,7 +91,7 @@ integration_tests() {
     local dir=$1
     shift
     SLUICE_BUILD=$dir "$VENV/python" -m pytest "$ROOT/tests/integration" -n $((JOBS * 2)) --dist worksteal \
-        "$@" "${PYTEST_ARGUMENTS[@]}"
+        --ignore="$WORKAROUND_TESTS" "$@" "${PYTEST_ARGUMENTS[@]}"
 }
 
 # What sanitizers are asked for; a suppression names the issue of the library that it is for.
@@ -169,7 +170,7 @@ stage_tsan_integration() {
 stage_workarounds() {
     build_switches || return
     ctest --test-dir "$SWITCH_BUILD" --output-on-failure -j "$JOBS" -R '^without/' --no-tests=error &&
-        SLUICE_BUILD=$SWITCH_BUILD "$VENV/python" -m pytest -n "$JOBS" "$ROOT/tests/integration/ws_edge/test_workarounds.py"
+        SLUICE_BUILD=$SWITCH_BUILD "$VENV/python" -m pytest -n "$JOBS" "$WORKAROUND_TESTS"
 }
 
 stage_cppcheck() {
