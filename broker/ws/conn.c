@@ -374,10 +374,15 @@ static void leave(struct ws_conn *conn)
     set_clock(conn, LEAVE_MS);
 }
 
+static unsigned payload_code(const uint8_t *payload)
+{
+    return (unsigned)payload[0] << 8 | payload[1];
+}
+
 /* Code and reason out of a close frame's payload. */
 static void tell_payload(struct ws_conn *conn, const uint8_t *payload, size_t len, unsigned otherwise)
 {
-    unsigned code = len >= 2 ? (unsigned)payload[0] << 8 | payload[1] : otherwise;
+    unsigned code = len >= 2 ? payload_code(payload) : otherwise;
     const char *reason = len > 2 ? (const char *)payload + 2 : "";
     size_t reason_len = len > 2 ? len - 2 : 0;
     if (!utf8_valid(reason, reason_len))
@@ -388,8 +393,9 @@ static void tell_payload(struct ws_conn *conn, const uint8_t *payload, size_t le
 int ws_conn_peer_closes(struct ws_conn *conn, const uint8_t *payload, size_t len)
 {
     bool is_answer = conn->state == CONN_CLOSE_SENT;
-    if (len == 1) { /* half a code: a breach of the protocol that libwebsockets would echo */
-        static uint8_t text[] = "close frame of one byte";
+    /* Half a code, or one that there cannot be: libwebsockets would echo it. */
+    if (len == 1 || (len >= 2 && payload_code(payload) >= CLOSE_CODES_END)) {
+        static uint8_t text[] = "bad close code";
         if (!is_answer)
             lws_close_reason(conn->wsi, LWS_CLOSE_STATUS_PROTOCOL_ERR, text, sizeof(text) - 1);
         return -1;

@@ -35,7 +35,8 @@ enum close_code {
     CLOSE_TOO_BIG = 1009,
     CLOSE_TRY_LATER = 1013,
     CLOSE_SILENT = 3010,
-    CLOSE_SLOW = 3012
+    CLOSE_SLOW = 3012,
+    CLOSE_CODES_END = 5000
 };
 
 enum conn_state {

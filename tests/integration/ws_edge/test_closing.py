@@ -38,13 +38,15 @@ def test_close_codes_of_clients(echo, code, seen):
     assert server.closed() == (seen, "why")
 
 
-def test_close_frame_of_one_byte(echo):
+@pytest.mark.parametrize("payload", [b"\x03", b"\x13\x88", b"\xff\xffwhy"])
+def test_close_frames_without_a_code_that_can_be(echo, payload):
     server = echo()
     with server.socket() as client:
         client.upgrade()
-        client.send_frame(8, b"\x03")
+        client.send_frame(8, payload)
         assert client.close_frame()[0] == 1002
     assert server.closed()[0] == 1002
+    assert server.is_quiet()
 
 
 def test_fin_and_reset(echo):
