@@ -104,7 +104,8 @@ static void exchange_sent(void *arg)
     } else {
         /* Also when cancelled meanwhile: only the end of a receive makes nng forget the request. */
         ex->state = EXCHANGE_RECEIVING;
-        nng_ctx_recv(ex->ctx, ex->recv_aio);
+        if (WORKAROUND(receive_after_send))
+            nng_ctx_recv(ex->ctx, ex->recv_aio);
         if (ex->is_cancelled)
             nng_aio_cancel(ex->recv_aio);
     }
@@ -350,6 +351,8 @@ int link_request(struct link *link, enum link_slot slot, const void *bytes, size
     ex->is_cancelled = false;
     nng_aio_set_msg(ex->send_aio, msg);
     nng_ctx_send(ex->ctx, ex->send_aio);
+    if (!WORKAROUND(receive_after_send))
+        nng_ctx_recv(ex->ctx, ex->recv_aio);
     pthread_mutex_unlock(&link->lock);
     return 0;
 }
@@ -391,9 +394,9 @@ void link_finish(struct link *link, enum link_slot slot)
         /* nng 1.5 crashes when a receive is cancelled whose request was never sent (fixed in 1.6). So
          * receives begin only after the send has ended, and here only what is under way is cancelled. */
         ex->is_cancelled = true;
-        if (ex->state == EXCHANGE_SENDING)
+        if (ex->state == EXCHANGE_SENDING && WORKAROUND(receive_after_send))
             nng_aio_cancel(ex->send_aio);
-        else if (ex->state == EXCHANGE_RECEIVING)
+        else if (ex->state != EXCHANGE_DONE)
             nng_aio_cancel(ex->recv_aio);
         while (ex->state != EXCHANGE_DONE)
             pthread_cond_wait(&link->done, &link->lock);
@@ -510,7 +513,7 @@ void link_close(struct link *link)
     pthread_mutex_lock(&link->lock);
     link->waker = NULL; /* it may end before a thread that is left behind */
     pthread_mutex_unlock(&link->lock);
-    closer = WORKAROUND(nng_close_hangs) ? calloc(1, sizeof(*closer)) : NULL;
+    closer = WORKAROUND(bounded_close) ? calloc(1, sizeof(*closer)) : NULL;
     if (!closer) {
         link_free(link);
         return;

@@ -1,0 +1,67 @@
+#ifndef SLUICE_TESTS_INTEGRATION_CLIENT_FAKE_BROKER_H
+#define SLUICE_TESTS_INTEGRATION_CLIENT_FAKE_BROKER_H
+
+/* fake_broker: the two sockets of a broker and a thread that answers as a test says: what a real broker never
+ * does. */
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <nng/nng.h>
+
+#include "wire/buf.h"
+
+#define FAKE_SEEN_MAX 64
+
+/* What to do with the next request that has no `hello` and no `subscribe` (those are always answered well,
+ * unless told otherwise). */
+enum fake_act {
+    FAKE_OK,      /* each operation {"ok": true} */
+    FAKE_REPLY,   /* with the JSON `reply`; $ID stands for its id */
+    FAKE_GARBAGE, /* with bytes that are no MessagePack */
+    FAKE_IGNORE,  /* not at all */
+    FAKE_HANG_UP, /* end the link */
+};
+
+struct fake {
+    char dir[64], calls[128], events[128];
+    nng_socket rep, pub;
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards all below */
+    bool is_ending;
+    char epoch[32];
+    char limits[256];       /* JSON, for `hello` */
+    char hello_reply[512];  /* JSON instead of the result of `hello`; "" for the usual one */
+    enum fake_act acts[16]; /* for the next requests; FAKE_OK beyond */
+    size_t act_count;
+    const char *reply;
+    unsigned hellos, announcements, requests; /* seen, repeats too */
+    char last_announcement[512];              /* JSON of its events */
+    struct buf seen[FAKE_SEEN_MAX];           /* the requests without hello and subscribe */
+    size_t seen_count;
+};
+
+/* Listen in a directory of its own. */
+void fake_start(struct fake *fake);
+void fake_stop(struct fake *fake);
+
+/* Stop listening, and listen again at the same place. */
+void fake_go_away(struct fake *fake);
+void fake_come_back(struct fake *fake);
+
+/* What the next request gets. */
+void fake_next(struct fake *fake, enum fake_act act);
+
+/* Publish: topic, and the map as JSON; $EPOCH stands for the epoch. */
+void fake_publish(struct fake *fake, const char *topic, const char *json);
+
+/* Publish bytes as they are. */
+void fake_publish_raw(struct fake *fake, const void *bytes, size_t len);
+
+/* Request number @index as JSON; lives until the next call. "" if it did not come. */
+const char *fake_seen(struct fake *fake, size_t index);
+
+unsigned fake_count(struct fake *fake, const unsigned *counter);
+
+#endif
