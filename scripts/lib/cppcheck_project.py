@@ -17,6 +17,7 @@ for header in MACROS:
     ).stdout
     path = next(word for word in rule.split() if word.endswith(f"/{header}"))
     (include / header).parent.mkdir(parents=True, exist_ok=True)
+    (include / header).unlink(missing_ok=True)
     shutil.copy(path, include / header)
 
 commands = json.loads((build / "compile_commands.json").read_text())

@@ -183,8 +183,9 @@ stage_cppcheck() {
             --suppressions-list="$ROOT/scripts/lib/cppcheck.txt"
 }
 
+# One file a run: the analyzer of va_list is wrong about the second.
 stage_tidy() {
     build_gcc && check clang-tidy bash -c \
-        'xargs -P "$1" -n 4 clang-tidy -p "$0" --quiet --warnings-as-errors="*"' "$GCC_BUILD" "$JOBS" \
+        'xargs -P "$1" -n 1 clang-tidy -p "$0" --quiet --warnings-as-errors="*"' "$GCC_BUILD" "$JOBS" \
         < <(sources 'broker/*.c' 'client-lib/*.c' 'examples/*.c' 'bench/*.c')
 }
