@@ -96,7 +96,7 @@ bool doc_find(struct mp_reader pairs, uint32_t count, const char *key, size_t ke
             *value = pairs;
             return true;
         }
-        if (!mp_skip(&pairs)) {
+        if (!doc_skip(&pairs)) {
             return false;
         }
     }
@@ -109,7 +109,7 @@ bool doc_element(struct mp_reader elements, uint32_t count, uint32_t index, stru
         return false;
     }
     while (index-- > 0) {
-        if (!mp_skip(&elements)) {
+        if (!doc_skip(&elements)) {
             return false;
         }
     }

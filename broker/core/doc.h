@@ -27,6 +27,18 @@ unsigned doc_depth(const void *mp, size_t len);
  * it is missing. */
 bool doc_get(const void *doc, size_t len, const char *path, size_t path_len, struct mp_reader *value);
 
+/* mp_skip(), fast for what most fields are. */
+static inline bool doc_skip(struct mp_reader *r)
+{
+    struct mp_reader inside = *r;
+    struct mp_token token;
+    if (mp_next(&inside, &token) && token.type != MP_MAP && token.type != MP_ARRAY) {
+        *r = inside;
+        return true;
+    }
+    return mp_skip(r);
+}
+
 /* The value of @key in a map whose header of @count pairs was just read from @pairs. Stops at the first hit,
  * which in a checked document is the only one. */
 bool doc_find(struct mp_reader pairs, uint32_t count, const char *key, size_t key_len,

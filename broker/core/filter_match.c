@@ -133,7 +133,7 @@ static bool walk_elements(struct leaf *leaf, struct mp_reader r, uint32_t count,
         if (leaf->parts[part].index == i && walk_indexed(leaf, r, part)) {
             return true;
         }
-        if (!mp_skip(&r)) {
+        if (!doc_skip(&r)) {
             return false;
         }
     }

@@ -11,12 +11,6 @@
 #include "core/doc.h"
 #include "core/update_tree.h"
 
-/* Operations whose first @depth parts led to one value. */
-struct span {
-    unsigned from, to;
-    unsigned depth;
-};
-
 enum update_outcome update_fail(struct update_run *run, const struct update_op *op, const char *format, ...)
 {
     char message[200];
@@ -68,18 +62,18 @@ static bool needs_path(const struct update_run *run, const struct update_op *op)
 }
 
 /* The neighbours from @from on that share the next part. */
-static struct span group_at(const struct update_run *run, struct span span, unsigned from)
+static struct update_span group_at(const struct update_run *run, struct update_span span, unsigned from)
 {
     const struct path_part *part = &op_at(run, from)->parts[span.depth];
     unsigned to = from + 1;
     while (to < span.to && path_part_compare(part, &op_at(run, to)->parts[span.depth]) == 0) {
         to++;
     }
-    return (struct span){from, to, span.depth + 1};
+    return (struct update_span){from, to, span.depth + 1};
 }
 
-/* The operations below the field @name; none: from == to. */
-static struct span group_of(const struct update_run *run, struct span span, const struct mp_token *name)
+struct update_span update_group_of(const struct update_run *run, struct update_span span,
+                                   const struct mp_token *name)
 {
     struct path_part part = {name->bytes, name->len, path_index(name->bytes, name->len)};
     unsigned low = span.from;
@@ -93,21 +87,31 @@ static struct span group_of(const struct update_run *run, struct span span, cons
         }
     }
     if (low == span.to || path_part_compare(&op_at(run, low)->parts[span.depth], &part) != 0) {
-        return (struct span){low, low, span.depth};
+        return (struct update_span){low, low, span.depth};
     }
     return group_at(run, span, low);
 }
 
-static bool is_leaf(const struct update_run *run, struct span span)
+bool update_is_leaf(const struct update_run *run, struct update_span span)
 {
     return op_at(run, span.from)->part_count == span.depth;
 }
 
-static enum update_outcome apply_value(struct update_run *run, struct doc_value value, struct span span);
-static enum update_outcome create_value(struct update_run *run, struct span span);
+/* Pass over one value. */
+static bool take_value(struct mp_reader *r, struct doc_value *value)
+{
+    value->bytes = r->at;
+    bool is_there = doc_skip(r);
+    value->len = (size_t)(r->at - value->bytes);
+    return is_there;
+}
+
+static enum update_outcome apply_value(struct update_run *run, struct doc_value value,
+                                       struct update_span span);
+static enum update_outcome create_value(struct update_run *run, struct update_span span);
 
 /* A field that is not there: its name and value, or nothing. */
-static enum update_outcome create_field(struct update_run *run, struct span group)
+static enum update_outcome create_field(struct update_run *run, struct update_span group)
 {
     const struct path_part *name = &op_at(run, group.from)->parts[group.depth - 1];
     size_t before = run->out->len;
@@ -119,15 +123,15 @@ static enum update_outcome create_field(struct update_run *run, struct span grou
     return outcome;
 }
 
-static enum update_outcome create_value(struct update_run *run, struct span span)
+static enum update_outcome create_value(struct update_run *run, struct update_span span)
 {
     uint32_t count = 0;
-    if (is_leaf(run, span)) {
+    if (update_is_leaf(run, span)) {
         return update_leaf(run, op_at(run, span.from), (struct doc_value){NULL, 0});
     }
     size_t mark = mp_open(run->out);
     for (unsigned i = span.from; i < span.to;) {
-        struct span group = group_at(run, span, i);
+        struct update_span group = group_at(run, span, i);
         enum update_outcome outcome = create_field(run, group);
         if (outcome == UPDATE_FAILED) {
             return outcome;
@@ -145,7 +149,7 @@ static enum update_outcome create_value(struct update_run *run, struct span span
 
 /* The pair at @pair, whose value some operations concern. */
 static enum update_outcome apply_pair(struct update_run *run, const uint8_t *pair, struct doc_value value,
-                                      struct span group)
+                                      struct update_span group)
 {
     size_t before = run->out->len;
     buf_put(run->out, pair, (size_t)(value.bytes - pair));
@@ -156,10 +160,11 @@ static enum update_outcome apply_pair(struct update_run *run, const uint8_t *pai
     return outcome;
 }
 
-static int create_fields(struct update_run *run, struct span span, const uint64_t *seen, uint32_t *count)
+static int create_fields(struct update_run *run, struct update_span span, const uint64_t *seen,
+                         uint32_t *count)
 {
     for (unsigned i = span.from; i < span.to;) {
-        struct span group = group_at(run, span, i);
+        struct update_span group = group_at(run, span, i);
         if (!(seen[i / 64] & UINT64_C(1) << i % 64)) {
             enum update_outcome outcome = create_field(run, group);
             if (outcome == UPDATE_FAILED) {
@@ -173,7 +178,7 @@ static int create_fields(struct update_run *run, struct span span, const uint64_
 }
 
 static enum update_outcome apply_map(struct update_run *run, struct mp_reader r, uint32_t count,
-                                     struct span span)
+                                     struct update_span span)
 {
     uint64_t seen[UPDATE_NODES / 64] = {0}; /* groups that met their field, by their first operation */
     size_t mark = mp_open(run->out);
@@ -183,10 +188,10 @@ static enum update_outcome apply_map(struct update_run *run, struct mp_reader r,
         const uint8_t *pair = r.at;
         struct mp_token name;
         struct doc_value value;
-        if (!mp_next(&r, &name) || name.type != MP_STR || !mp_raw(&r, &value.bytes, &value.len)) {
+        if (!mp_next(&r, &name) || name.type != MP_STR || !take_value(&r, &value)) {
             break;
         }
-        struct span group = group_of(run, span, &name);
+        struct update_span group = update_group_of(run, span, &name);
         if (group.from == group.to) {
             continue;
         }
@@ -209,7 +214,8 @@ static enum update_outcome apply_map(struct update_run *run, struct mp_reader r,
 
 /* An element that some operations concern. What is removed leaves nil, so that the others keep their places.
  */
-static enum update_outcome apply_element(struct update_run *run, struct doc_value value, struct span group)
+static enum update_outcome apply_element(struct update_run *run, struct doc_value value,
+                                         struct update_span group)
 {
     enum update_outcome outcome = apply_value(run, value, group);
     if (outcome == UPDATE_ABSENT) {
@@ -220,7 +226,7 @@ static enum update_outcome apply_element(struct update_run *run, struct doc_valu
 }
 
 /* An element behind the last, with nil up to it. */
-static enum update_outcome create_element(struct update_run *run, struct span group, uint32_t *count)
+static enum update_outcome create_element(struct update_run *run, struct update_span group, uint32_t *count)
 {
     const struct path_part *part = &op_at(run, group.from)->parts[group.depth - 1];
     bool is_wanted = false;
@@ -244,10 +250,10 @@ static enum update_outcome create_element(struct update_run *run, struct span gr
 }
 
 /* Groups from @from on that have no element: behind the last, or no index at all. */
-static int create_elements(struct update_run *run, struct span span, unsigned from, uint32_t *count)
+static int create_elements(struct update_run *run, struct update_span span, unsigned from, uint32_t *count)
 {
     for (unsigned i = from; i < span.to;) {
-        struct span group = group_at(run, span, i);
+        struct update_span group = group_at(run, span, i);
         const struct path_part *part = &op_at(run, i)->parts[span.depth];
         for (; part->index == PATH_NO_INDEX && i < group.to; i++) {
             if (needs_path(run, op_at(run, i))) {
@@ -264,21 +270,26 @@ static int create_elements(struct update_run *run, struct span span, unsigned fr
 }
 
 static enum update_outcome apply_array(struct update_run *run, struct mp_reader r, uint32_t count,
-                                       struct span span)
+                                       struct update_span span)
 {
+    for (unsigned i = span.from; i < span.to; i++) {
+        if (op_at(run, i)->kind == UPDATE_RENAME_TO && creates(run, op_at(run, i))) {
+            return update_fail(run, op_at(run, i), "`$rename` does not move into arrays");
+        }
+    }
     size_t mark = mp_open(run->out);
     const uint8_t *untouched = r.at;
     unsigned next = span.from; /* indexes come first and in order */
     for (uint32_t i = 0; i < count; i++) {
         struct doc_value value;
         const uint8_t *element = r.at;
-        if (!mp_raw(&r, &value.bytes, &value.len)) {
+        if (!take_value(&r, &value)) {
             break;
         }
         if (next == span.to || op_at(run, next)->parts[span.depth].index != i) {
             continue;
         }
-        struct span group = group_at(run, span, next);
+        struct update_span group = group_at(run, span, next);
         next = group.to;
         buf_put(run->out, untouched, (size_t)(element - untouched));
         untouched = r.at;
@@ -296,7 +307,7 @@ static enum update_outcome apply_array(struct update_run *run, struct mp_reader 
 
 /* A scalar where the paths of @span go on. */
 static enum update_outcome pass_scalar(struct update_run *run, struct doc_value value, enum mp_type type,
-                                       struct span span)
+                                       struct update_span span)
 {
     for (unsigned i = span.from; i < span.to; i++) {
         const struct update_op *op = op_at(run, i);
@@ -310,11 +321,12 @@ static enum update_outcome pass_scalar(struct update_run *run, struct doc_value 
     return UPDATE_WRITTEN;
 }
 
-static enum update_outcome apply_value(struct update_run *run, struct doc_value value, struct span span)
+static enum update_outcome apply_value(struct update_run *run, struct doc_value value,
+                                       struct update_span span)
 {
     struct mp_reader r = mp_reader(value.bytes, value.len);
     struct mp_token token = {.type = MP_NIL};
-    if (is_leaf(run, span)) {
+    if (update_is_leaf(run, span)) {
         return update_leaf(run, op_at(run, span.from), value);
     }
     mp_next(&r, &token);
@@ -342,10 +354,10 @@ int update_apply(const struct update *update, const void *doc, size_t len, size_
     if (!mp_next(&r, &map) || map.type != MP_MAP) {
         return fault_set(fault, CODE_UPDATE_FAILED, at, "a session is a map, not %s", mp_type_name(map.type));
     }
-    if (update_find_renamed(&run, old) < 0) {
+    if (update_find_renamed(&run, r, map.count) < 0) {
         return -1;
     }
-    if (apply_map(&run, r, map.count, (struct span){0, update->op_count, 0}) == UPDATE_FAILED) {
+    if (apply_map(&run, r, map.count, (struct update_span){0, update->op_count, 0}) == UPDATE_FAILED) {
         return -1;
     }
     if (out->failed) {

@@ -84,10 +84,14 @@ static enum update_outcome apply_rename_to(struct update_run *run, const struct 
                                            struct doc_value old)
 {
     struct doc_value moved = run->renamed[op->rename];
-    if (moved.bytes) {
-        return put_value(run, moved);
+    if (!moved.bytes) {
+        return old.bytes ? put_value(run, old) : UPDATE_ABSENT;
     }
-    return old.bytes ? put_value(run, old) : UPDATE_ABSENT;
+    if (op->part_count + doc_depth(moved.bytes, moved.len) > DOC_DEPTH) {
+        fault_set(run->fault, CODE_BAD_VALUE, run->at, "a session is at most %d deep", DOC_DEPTH);
+        return UPDATE_FAILED;
+    }
+    return put_value(run, moved);
 }
 
 enum update_outcome update_leaf(struct update_run *run, const struct update_op *op, struct doc_value old)

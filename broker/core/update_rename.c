@@ -1,92 +1,97 @@
 /* update_rename: what $rename moves is taken from the document before anything changes; conflicts being
- * refused, nothing else in the update can change it. */
+ * refused, nothing else in the update can change it. One pass for all of them, as in update_apply. */
 
 #include "core/doc.h"
 #include "core/update_tree.h"
 
-enum where { WHERE_FAILED = -1, WHERE_FOUND, WHERE_MISSING };
-
-/* Follow a path. A scalar or a name in the way of an array fails; *@in_array says whether an index was
- * passed. */
-static enum where follow(struct update_run *run, const struct update_op *op, struct doc_value doc,
-                         struct doc_value *found, bool *in_array)
+static enum update_outcome refuse(struct update_run *run, const struct update_op *op, unsigned part,
+                                  enum mp_type type)
 {
-    struct mp_reader r = mp_reader(doc.bytes, doc.len);
-    *in_array = false;
-    for (unsigned i = 0; i < op->part_count; i++) {
-        const struct path_part *part = &op->parts[i];
-        struct mp_token token;
-        bool is_there = false;
-        if (!mp_next(&r, &token)) {
-            return WHERE_MISSING;
-        }
+    const struct path_part *name = &op->parts[part];
+    return update_fail(run, op, "`%.*s` cannot be below %s", name->len > 64 ? 64 : (int)name->len, name->text,
+                       mp_type_name(type));
+}
+
+/* What comes from below an array is not moved, and fails if it is there. */
+static int refuse_element(struct update_run *run, const struct update_op *op, unsigned part,
+                          struct mp_reader r)
+{
+    for (; part < op->part_count; part++) {
+        const struct path_part *name = &op->parts[part];
+        struct mp_token token = {.type = MP_NIL};
+        bool is_there;
+        mp_next(&r, &token);
         if (token.type == MP_MAP) {
-            is_there = doc_find(r, token.count, part->text, part->len, &r);
-        } else if (token.type == MP_ARRAY && part->index != PATH_NO_INDEX) {
-            *in_array = true;
-            is_there = doc_element(r, token.count, part->index, &r);
+            is_there = doc_find(r, token.count, name->text, name->len, &r);
+        } else if (token.type == MP_ARRAY && name->index != PATH_NO_INDEX) {
+            is_there = doc_element(r, token.count, name->index, &r);
         } else {
-            return (enum where)update_fail(run, op, "`%.*s` cannot be below %s",
-                                           part->len > 64 ? 64 : (int)part->len, part->text,
-                                           mp_type_name(token.type));
+            return refuse(run, op, part, token.type);
         }
         if (!is_there) {
-            return WHERE_MISSING;
+            return 0;
         }
     }
-    return mp_raw(&r, &found->bytes, &found->len) ? WHERE_FOUND : WHERE_MISSING;
+    return update_fail(run, op, "`$rename` does not move elements of arrays");
 }
 
-static int find_source(struct update_run *run, const struct update_op *op, struct doc_value doc)
+static bool has_source(const struct update_run *run, struct update_span span)
 {
-    struct doc_value found;
-    bool in_array;
-    enum where where = follow(run, op, doc, &found, &in_array);
-    if (where != WHERE_FOUND) {
-        return where == WHERE_FAILED ? -1 : 0;
-    }
-    if (in_array) {
-        return update_fail(run, op, "`$rename` does not move elements of arrays");
-    }
-    run->renamed[op->rename] = found;
-    return 0;
-}
-
-static int check_target(struct update_run *run, const struct update_op *op, struct doc_value doc)
-{
-    struct doc_value moved = run->renamed[op->rename];
-    struct doc_value found;
-    bool in_array;
-    if (!moved.bytes) {
-        return 0;
-    }
-    if (follow(run, op, doc, &found, &in_array) == WHERE_FAILED) {
-        return -1;
-    }
-    if (in_array) {
-        return update_fail(run, op, "`$rename` does not move into arrays");
-    }
-    if (op->part_count + doc_depth(moved.bytes, moved.len) > DOC_DEPTH) {
-        return fault_set(run->fault, CODE_BAD_VALUE, run->at, "a session is at most %d deep", DOC_DEPTH);
-    }
-    return 0;
-}
-
-int update_find_renamed(struct update_run *run, struct doc_value doc)
-{
-    const struct update *update = run->update;
-    if (update->rename_count == 0) {
-        return 0;
-    }
-    for (unsigned i = 0; i < update->op_count; i++) {
-        if (update->ops[i].kind == UPDATE_RENAME_FROM && find_source(run, &update->ops[i], doc) < 0) {
-            return -1;
+    for (unsigned i = span.from; i < span.to; i++) {
+        if (run->update->ops[i].kind == UPDATE_RENAME_FROM) {
+            return true;
         }
     }
-    for (unsigned i = 0; i < update->op_count; i++) {
-        if (update->ops[i].kind == UPDATE_RENAME_TO && check_target(run, &update->ops[i], doc) < 0) {
+    return false;
+}
+
+static int find_in_map(struct update_run *run, struct mp_reader pairs, uint32_t count,
+                       struct update_span span);
+
+static int find_in_value(struct update_run *run, struct doc_value value, struct update_span span)
+{
+    struct mp_reader whole = mp_reader(value.bytes, value.len);
+    struct mp_reader r = whole;
+    struct mp_token token = {.type = MP_NIL};
+    if (!has_source(run, span)) {
+        return 0;
+    }
+    if (update_is_leaf(run, span)) {
+        run->renamed[run->update->ops[span.from].rename] = value;
+        return 0;
+    }
+    mp_next(&r, &token);
+    if (token.type == MP_MAP) {
+        return find_in_map(run, r, token.count, span);
+    }
+    for (unsigned i = span.from; i < span.to; i++) {
+        const struct update_op *op = &run->update->ops[i];
+        if (op->kind == UPDATE_RENAME_FROM && refuse_element(run, op, span.depth, whole) < 0) {
             return -1;
         }
     }
     return 0;
+}
+
+static int find_in_map(struct update_run *run, struct mp_reader pairs, uint32_t count,
+                       struct update_span span)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct mp_token name;
+        struct doc_value value;
+        if (!mp_next(&pairs, &name) || name.type != MP_STR || !mp_raw(&pairs, &value.bytes, &value.len)) {
+            break;
+        }
+        struct update_span group = update_group_of(run, span, &name);
+        if (group.from < group.to && find_in_value(run, value, group) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int update_find_renamed(struct update_run *run, struct mp_reader pairs, uint32_t count)
+{
+    struct update_span all = {0, run->update->op_count, 0};
+    return run->update->rename_count == 0 ? 0 : find_in_map(run, pairs, count, all);
 }

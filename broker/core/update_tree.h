@@ -80,8 +80,22 @@ struct update_run {
     struct doc_value renamed[UPDATE_NODES / 2]; /* what each $rename moves; without bytes: it does nothing */
 };
 
-/* Fill run->renamed from @doc. 0, or -1 with a fault. */
-int update_find_renamed(struct update_run *run, struct doc_value doc);
+/* Operations, neighbours in the update, whose first @depth parts led to one value. */
+struct update_span {
+    unsigned from, to;
+    unsigned depth;
+};
+
+/* Those of @span that go on to the field @name; none: from == to. */
+struct update_span update_group_of(const struct update_run *run, struct update_span span,
+                                   const struct mp_token *name);
+
+/* Whether the paths of @span end here, so that it is one operation. */
+bool update_is_leaf(const struct update_run *run, struct update_span span);
+
+/* Fill run->renamed from the document whose header of @count pairs was read from @pairs. 0, or -1 with a
+ * fault. */
+int update_find_renamed(struct update_run *run, struct mp_reader pairs, uint32_t count);
 
 /* What became of a value. */
 enum update_outcome { UPDATE_FAILED = -1, UPDATE_WRITTEN = 0, UPDATE_ABSENT = 1 };
