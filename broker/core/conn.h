@@ -9,6 +9,7 @@
 
 #include "core/core.h"
 #include "core/filter.h"
+#include "core/index.h"
 #include "wire/blob.h"
 
 #define CONN_ID_MAX 40
@@ -28,6 +29,8 @@ struct conn {
     struct question *questions; /* open ones */
     struct pending *pendings;   /* payloads that wait in batches */
     struct expiry *expiry;      /* fields that expire; NULL: none */
+    struct index_part index;
+    uint64_t visit; /* of the last query that met this connection */
     uint64_t
         published_flush; /* publisher's: the flush in which an event of this connection was last put ... */
     uint32_t published_bucket; /* ... into which bucket */

@@ -64,13 +64,15 @@ int core_new(struct core **out, const struct core_options *options, const struct
     core->started_ms = now.mono_ms;
     core->random = options->seed[0] ^ options->seed[1];
     conn_table_init(&core->conns);
+    filter_cache_init(&core->filters, counters);
     timers_init(&core->timers);
     publisher_init(&core->publisher, &core->options, &core->effects, counters);
     batches_init(&core->batches, &core->options, &core->effects, counters, &core->timers);
     announcements_init(&core->announcements, options->max_clients);
     replies_init(&core->replies, &core->options, counters);
     buf_init(&core->reply);
-    if (timer_start(&core->timers, &core->alive, now.mono_ms + options->alive_ms, alive_fire) < 0) {
+    if (index_init(&core->index, options->index_fields, core->options.seed, counters) < 0 ||
+        timer_start(&core->timers, &core->alive, now.mono_ms + options->alive_ms, alive_fire) < 0) {
         core_free(core);
         return -ENOMEM;
     }
@@ -83,6 +85,7 @@ static void conn_release(struct core *core, struct conn *conn)
 {
     batches_drop_conn(&core->batches, conn);
     questions_drop(&core->questions, conn);
+    index_change(&core->index, conn, conn->session, NULL);
     expiry_drop(&core->timers, conn);
     conn_free(conn);
 }
@@ -95,6 +98,8 @@ void core_free(struct core *core)
     for (struct conn *conn; (conn = conn_table_walk(&core->conns, &place));)
         conn_release(core, conn);
     conn_table_deinit(&core->conns);
+    index_deinit(&core->index);
+    filter_cache_deinit(&core->filters);
     batches_deinit(&core->batches);
     announcements_deinit(&core->announcements);
     replies_deinit(&core->replies);
@@ -201,7 +206,7 @@ void core_conn_close(struct core *core, struct conn *conn, unsigned code, const 
 
 void core_session_set(struct core *core, struct conn *conn, struct blob *session)
 {
-    (void)core;
+    index_change(&core->index, conn, conn->session, session);
     blob_unref(conn->session);
     conn->session = session;
     conn->version++;

@@ -54,26 +54,27 @@ struct core_options {
     const char *key;          /* the secret that requests over TCP must carry; NULL: none */
     const char *const *calls; /* addresses for `hello`, end with NULL */
     const char *const *events;
-    unsigned ping_ms;          /* for `@welcome` */
-    size_t max_message_bytes;  /* client messages, for `@welcome`; and each message to a client */
-    size_t max_session_bytes;  /* 64 KiB */
-    unsigned question_ms;      /* 30,000 */
-    unsigned max_questions;    /* 64 for each connection */
-    unsigned max_scan;         /* 100,000 sessions for one operation */
-    unsigned max_names;        /* 4,096 event names with a `seq` */
-    size_t max_publish_bytes;  /* 64 KiB */
-    size_t max_request_bytes;  /* 1 MiB less a margin, requests and replies */
-    unsigned max_ops;          /* 1,024 operations in one request */
-    unsigned max_clients;      /* 4,096 handlers whose replies are stored */
-    unsigned stored_replies;   /* 256 for each client */
-    size_t stored_bytes;       /* 1 MiB for each client */
-    size_t stored_bytes_total; /* 64 MiB */
-    unsigned stored_ms;        /* 120,000 */
-    unsigned announce_ms;      /* 60,000 */
-    unsigned alive_ms;         /* 5,000 */
-    unsigned max_batches;      /* 1,024 events with a batch */
-    size_t batch_bytes;        /* 64 KiB: `max_bytes` of a batch that names none */
-    unsigned batch_items;      /* 1,000: `max_items` likewise */
+    unsigned ping_ms;                /* for `@welcome` */
+    size_t max_message_bytes;        /* client messages, for `@welcome`; and each message to a client */
+    size_t max_session_bytes;        /* 64 KiB */
+    unsigned question_ms;            /* 30,000 */
+    unsigned max_questions;          /* 64 for each connection */
+    const char *const *index_fields; /* top-level fields to index, ends with NULL; NULL: all */
+    unsigned max_scan;               /* 100,000 sessions for one operation */
+    unsigned max_names;              /* 4,096 event names with a `seq` */
+    size_t max_publish_bytes;        /* 64 KiB */
+    size_t max_request_bytes;        /* 1 MiB less a margin, requests and replies */
+    unsigned max_ops;                /* 1,024 operations in one request */
+    unsigned max_clients;            /* 4,096 handlers whose replies are stored */
+    unsigned stored_replies;         /* 256 for each client */
+    size_t stored_bytes;             /* 1 MiB for each client */
+    size_t stored_bytes_total;       /* 64 MiB */
+    unsigned stored_ms;              /* 120,000 */
+    unsigned announce_ms;            /* 60,000 */
+    unsigned alive_ms;               /* 5,000 */
+    unsigned max_batches;            /* 1,024 events with a batch */
+    size_t batch_bytes;              /* 64 KiB: `max_bytes` of a batch that names none */
+    unsigned batch_items;            /* 1,000: `max_items` likewise */
 };
 
 extern const struct core_options CORE_OPTIONS_DEFAULT;

@@ -7,6 +7,8 @@
 #include "core/batches.h"
 #include "core/conn_table.h"
 #include "core/core.h"
+#include "core/filter_cache.h"
+#include "core/index.h"
 #include "core/publisher.h"
 #include "core/questions.h"
 #include "core/replies.h"
@@ -29,6 +31,9 @@ struct core {
     uint64_t random;
     uint64_t last_number; /* of a connection */
     struct conn_table conns;
+    struct index index;
+    struct filter_cache filters;
+    uint64_t visit; /* number of the last query */
     struct timers timers;
     struct publisher publisher;
     struct questions questions;

@@ -38,6 +38,12 @@
     X(operations, COUNTER, "operations", "operations of handlers run")                                       \
     X(operations_failed, COUNTER, "operations", "operations that ended with an error")                       \
     X(sessions_scanned, COUNTER, "sessions", "sessions that a filter was checked on")                        \
+    X(index_values, GAUGE, "values", "different values in indexed fields")                                   \
+    X(index_entries, GAUGE, "entries", "connections in the postings of these values, added up")              \
+    X(sessions_loose, GAUGE, "sessions",                                                                     \
+      "not in the index for lack of memory or with too many values; candidates of every query")              \
+    X(filters_compiled, COUNTER, "filters", "filters compiled")                                              \
+    X(filters_reused, COUNTER, "filters", "filters found compiled")                                          \
     X(deliveries, COUNTER, "deliveries", "messages put into a connection's queue")                           \
     X(deliveries_refused, COUNTER, "deliveries", "messages that a connection's full queue refused")          \
     X(batch_items, COUNTER, "payloads", "payloads that went into batches")                                   \

@@ -53,7 +53,7 @@ static int put_count(struct call *call, const struct mp_token *key, const uint8_
         return -1;
     mp_put_str(out, key->bytes, key->len);
     mp_put_uint(out, query_count(&query, call->core));
-    query_deinit(&query);
+    query_deinit(&query, call->core);
     return 0;
 }
 
@@ -112,7 +112,8 @@ enum {
     SEND_PAYLOAD,
     SEND_EXCEPT,
     SEND_UNBATCHED,
-    SEND_FILL
+    SEND_FILL,
+    SEND_EXPLAIN
 };
 
 const struct arg_spec ARGS_SEND[] = {
@@ -125,6 +126,7 @@ const struct arg_spec ARGS_SEND[] = {
     [SEND_EXCEPT] = {"except", ARG_STR_LIST, false},
     [SEND_UNBATCHED] = {"unbatched", ARG_BOOL, false},
     [SEND_FILL] = {"fill", ARG_MAP, false},
+    [SEND_EXPLAIN] = {"explain", ARG_BOOL, false},
     ARGS_END,
 };
 
@@ -194,6 +196,7 @@ static int send_target(struct call *call, struct target *target)
     buf_deinit(&filled);
     if (r < 0)
         return -1;
+    target_begin(target, call->core);
     for (struct conn *conn; (conn = target_next(target, call->core));) {
         if (is_excepted(&args[SEND_EXCEPT], conn))
             continue;
@@ -203,6 +206,18 @@ static int send_target(struct call *call, struct target *target)
     sending_deinit(&sending);
     result_uint(call, "matched", sending.matched);
     result_uint(call, "refused", sending.refused);
+    return 0;
+}
+
+/* Tell what a send would do, and send nothing. */
+static int explain_send(struct call *call, struct target *target)
+{
+    if (target->is_one)
+        return call_fault(call, CODE_BAD_ARGUMENT, "explain", "only a filter has a plan");
+    result_key(call, "plan");
+    query_explain(&target->query, call->core, call->out);
+    result_uint(call, "matched", target->query.matches);
+    result_uint(call, "refused", 0);
     return 0;
 }
 
@@ -218,8 +233,10 @@ int op_send(struct call *call)
         target_init(&target, call->core, &args[SEND_CONN], &args[SEND_FILTER], &args[SEND_ARGS], call->at,
                     call->fault) < 0)
         return -1;
-    int r = send_target(call, &target);
-    target_deinit(&target);
+    const struct arg *explain = &args[SEND_EXPLAIN];
+    int r =
+        explain->given && explain->token.boolean ? explain_send(call, &target) : send_target(call, &target);
+    target_deinit(&target, call->core);
     return r;
 }
 
@@ -362,6 +379,28 @@ const struct arg_spec ARGS_CLOSE[] = {
     ARGS_END,
 };
 
+/* Closing changes what the walk goes through, so all are found first. */
+static int close_target(struct call *call, struct target *target, uint64_t *closed)
+{
+    const struct arg *args = call->args;
+    const struct mp_token *reason = &args[CLOSE_REASON].token;
+    bool has_reason = args[CLOSE_REASON].given;
+    struct buf found = BUF_INIT;
+    target_begin(target, call->core);
+    for (struct conn *conn; (conn = target_next(target, call->core));)
+        buf_put(&found, &conn, sizeof(conn));
+    *closed = found.len / sizeof(struct conn *);
+    bool refused = found.failed;
+    for (size_t i = 0; !refused && i < *closed; i++) {
+        struct conn *conn;
+        memcpy(&conn, found.data + i * sizeof(conn), sizeof(conn));
+        core_conn_close(call->core, conn, (unsigned)args[CLOSE_CODE].token.uint,
+                        has_reason ? reason->bytes : "", has_reason ? reason->len : 0);
+    }
+    buf_deinit(&found);
+    return refused ? call_fault(call, CODE_OVERLOADED, NULL, "the broker is out of memory") : 0;
+}
+
 int op_close(struct call *call)
 {
     const struct arg *args = call->args;
@@ -376,12 +415,10 @@ int op_close(struct call *call)
     if (target_init(&target, call->core, &args[CLOSE_CONN], &args[CLOSE_FILTER], &args[CLOSE_ARGS], call->at,
                     call->fault) < 0)
         return -1;
-    for (struct conn *conn; (conn = target_next(&target, call->core)); matched++)
-        core_conn_close(call->core, conn, (unsigned)code, has_reason ? reason->bytes : "",
-                        has_reason ? reason->len : 0);
-    target_deinit(&target);
+    int r = close_target(call, &target, &matched);
+    target_deinit(&target, call->core);
     result_uint(call, "matched", matched);
-    return 0;
+    return r;
 }
 
 /* -- batch --------------------------------------------------------------------------------------------- */

@@ -183,6 +183,7 @@ static int update_target(struct call *call, struct target *target, const struct 
     struct changes changes = {.list = BUF_INIT};
     const struct conn *one = target->one;
     int r = check_version(call, target);
+    target_begin(target, call->core);
     for (struct conn *conn; !r && (conn = target_next(target, call->core));)
         r = prepare(call, &changes, conn, update);
     if (!r) {
@@ -210,7 +211,7 @@ int op_update(struct call *call)
                         call->at, call->fault);
     if (!r) {
         r = update_target(call, &target, update);
-        target_deinit(&target);
+        target_deinit(&target, call->core);
     }
     update_free(update);
     return r;
@@ -218,13 +219,14 @@ int op_update(struct call *call)
 
 /* -- count --------------------------------------------------------------------------------------------- */
 
-enum { COUNT_FILTER = 1, COUNT_ARGS, COUNT_DISTINCT };
+enum { COUNT_FILTER = 1, COUNT_ARGS, COUNT_DISTINCT, COUNT_EXPLAIN };
 
 const struct arg_spec ARGS_COUNT[] = {
     OP_ARG,
     [COUNT_FILTER] = {"filter", ARG_MAP, false},
     [COUNT_ARGS] = {"args", ARG_MAP, false},
     [COUNT_DISTINCT] = {"distinct", ARG_STR, false},
+    [COUNT_EXPLAIN] = {"explain", ARG_BOOL, false},
     ARGS_END,
 };
 
@@ -232,7 +234,7 @@ const struct arg_spec ARGS_COUNT[] = {
 static int optional_query(struct call *call, struct query *query, const struct arg *filter,
                           const struct arg *args)
 {
-    *query = (struct query){NULL, NULL};
+    query_init_all(query);
     const struct place at = place_key(call->at, "filter", 6);
     if (filter->given)
         return query_init(query, call->core, filter, &at, args, call->at, call->fault);
@@ -261,20 +263,26 @@ static int add_values(struct value_set *set, const struct conn *conn, const stru
     return 0;
 }
 
-static int count_distinct(struct call *call, const struct query *query, const struct mp_token *path)
+static int count_distinct(struct call *call, struct query *query, const struct mp_token *path)
 {
     struct value_set set;
-    size_t place = 0;
     int r = 0;
     value_set_init(&set, call->core->options.seed);
-    for (struct conn *conn; !r && (conn = conn_table_walk(&call->core->conns, &place));) {
-        if (query_matches(query, call->core, conn))
-            r = add_values(&set, conn, path);
-    }
+    query_begin(query, call->core);
+    for (struct conn *conn; !r && (conn = query_next(query, call->core));)
+        r = add_values(&set, conn, path);
     if (!r)
         result_uint(call, "count", set.count);
     value_set_deinit(&set);
     return r < 0 ? call_fault(call, CODE_OVERLOADED, NULL, "the broker is out of memory") : 0;
+}
+
+static void explain(struct call *call, const struct arg *wanted, struct query *query)
+{
+    if (!wanted->given || !wanted->token.boolean)
+        return;
+    result_key(call, "plan");
+    query_explain(query, call->core, call->out);
 }
 
 int op_count(struct call *call)
@@ -286,17 +294,16 @@ int op_count(struct call *call)
         return -1;
     if (args[COUNT_DISTINCT].given)
         r = count_distinct(call, &query, &args[COUNT_DISTINCT].token);
-    else if (!query.filter)
-        result_uint(call, "count", call->core->conns.count);
     else
         result_uint(call, "count", query_count(&query, call->core));
-    query_deinit(&query);
+    explain(call, &args[COUNT_EXPLAIN], &query);
+    query_deinit(&query, call->core);
     return r;
 }
 
 /* -- find ---------------------------------------------------------------------------------------------- */
 
-enum { FIND_FILTER = 1, FIND_ARGS, FIND_KEYS, FIND_LIMIT_ARG, FIND_AFTER };
+enum { FIND_FILTER = 1, FIND_ARGS, FIND_KEYS, FIND_LIMIT_ARG, FIND_AFTER, FIND_EXPLAIN };
 
 const struct arg_spec ARGS_FIND[] = {
     OP_ARG,
@@ -305,22 +312,21 @@ const struct arg_spec ARGS_FIND[] = {
     [FIND_KEYS] = {"keys", ARG_STRS, false},
     [FIND_LIMIT_ARG] = {"limit", ARG_UINT, false},
     [FIND_AFTER] = {"after", ARG_STR, false},
+    [FIND_EXPLAIN] = {"explain", ARG_BOOL, false},
     ARGS_END,
 };
 
 /* The cursor is the id of the page's last connection: the order is the one in which they opened, so it costs
  * the broker nothing and stays right whoever comes and goes. */
-static int find_place(struct call *call, size_t *place)
+static int find_cursor(struct call *call, uint64_t *after)
 {
-    const struct arg *after = &call->args[FIND_AFTER];
-    *place = 0;
-    if (!after->given)
+    const struct arg *arg = &call->args[FIND_AFTER];
+    *after = 0;
+    if (!arg->given)
         return 0;
-    uint64_t number = conn_number(call->core->options.epoch, after->token.bytes, after->token.len);
-    if (!number)
-        return call_fault(call, CODE_BAD_ARGUMENT, "after", "this is no cursor that this broker gave");
-    *place = conn_table_place(&call->core->conns, number);
-    return 0;
+    *after = conn_number(call->core->options.epoch, arg->token.bytes, arg->token.len);
+    return *after ? 0
+                  : call_fault(call, CODE_BAD_ARGUMENT, "after", "this is no cursor that this broker gave");
 }
 
 static void put_found(struct buf *out, const struct conn *conn, const struct keys *keys)
@@ -334,48 +340,102 @@ static void put_found(struct buf *out, const struct conn *conn, const struct key
     mp_put_uint(out, conn->version);
 }
 
-static void find_page(struct call *call, const struct query *query, const struct keys *keys, size_t place,
-                      uint64_t limit)
+/* The matches with the lowest numbers behind the cursor: a heap with the highest of them on top. */
+struct lowest {
+    struct conn *heap[FIND_MAX + 1];
+    size_t count, max;
+};
+
+static void heap_sink(struct conn **heap, size_t count, size_t at)
 {
-    const struct conn *last = NULL;
-    bool more = false;
+    struct conn *conn = heap[at];
+    for (size_t child; (child = 2 * at + 1) < count; at = child) {
+        if (child + 1 < count && heap[child + 1]->number > heap[child]->number)
+            child++;
+        if (heap[child]->number <= conn->number)
+            break;
+        heap[at] = heap[child];
+    }
+    heap[at] = conn;
+}
+
+static void lowest_add(struct lowest *lowest, struct conn *conn)
+{
+    if (lowest->count == lowest->max) {
+        if (conn->number < lowest->heap[0]->number) {
+            lowest->heap[0] = conn;
+            heap_sink(lowest->heap, lowest->count, 0);
+        }
+        return;
+    }
+    size_t at = lowest->count++;
+    for (; at > 0 && lowest->heap[(at - 1) / 2]->number < conn->number; at = (at - 1) / 2)
+        lowest->heap[at] = lowest->heap[(at - 1) / 2];
+    lowest->heap[at] = conn;
+}
+
+static void lowest_sort(struct lowest *lowest)
+{
+    for (size_t end = lowest->count; end > 1; end--) {
+        struct conn *highest = lowest->heap[0];
+        lowest->heap[0] = lowest->heap[end - 1];
+        lowest->heap[end - 1] = highest;
+        heap_sink(lowest->heap, end - 1, 0);
+    }
+}
+
+/* One more than the page holds, so that it is known whether there is more. */
+static void find_lowest(struct call *call, struct query *query, uint64_t after, uint64_t limit,
+                        struct lowest *lowest)
+{
+    struct core *core = call->core;
+    lowest->count = 0;
+    lowest->max = (size_t)limit + 1;
+    query_begin(query, core);
+    if (query_is_ordered(query))
+        query_skip(query, core, after);
+    for (struct conn *conn; (conn = query_next(query, core));) {
+        if (conn->number > after)
+            lowest_add(lowest, conn);
+        if (query_is_ordered(query) && lowest->count == lowest->max)
+            break;
+    }
+    lowest_sort(lowest);
+}
+
+static void put_page(struct call *call, const struct lowest *lowest, uint64_t limit, const struct keys *keys)
+{
     uint32_t count = 0;
     result_key(call, "sessions");
     size_t begin = call->out->len, mark = mp_open(call->out);
-    for (struct conn *conn; (conn = conn_table_walk(&call->core->conns, &place));) {
-        if (!query_matches(query, call->core, conn))
-            continue;
+    for (; count < lowest->count && count < limit; count++) {
         size_t before = call->out->len;
-        more = count == limit;
-        if (more)
-            break;
-        put_found(call->out, conn, keys);
+        put_found(call->out, lowest->heap[count], keys);
         if (call->out->len - begin > PAGE_BYTES && count > 0 && !call->out->failed) {
             call->out->len = before; /* it begins the next page */
-            more = true;
             break;
         }
-        last = conn;
-        count++;
     }
     mp_close_array(call->out, mark, count);
-    if (more)
-        result_text(call, "after", last->id);
+    if (count < lowest->count)
+        result_text(call, "after", lowest->heap[count - 1]->id);
 }
 
 int op_find(struct call *call)
 {
     const struct arg *args = call->args;
-    uint64_t limit = args[FIND_LIMIT_ARG].given ? args[FIND_LIMIT_ARG].token.uint : FIND_LIMIT;
+    uint64_t limit = args[FIND_LIMIT_ARG].given ? args[FIND_LIMIT_ARG].token.uint : FIND_LIMIT, after;
     struct query query;
+    struct lowest lowest;
     struct keys keys;
-    size_t place;
     if (limit < 1 || limit > FIND_MAX)
         return call_fault(call, CODE_BAD_ARGUMENT, "limit", "this must be from 1 to %d", FIND_MAX);
-    if (keys_read(call, &args[FIND_KEYS], &keys) < 0 || find_place(call, &place) < 0 ||
+    if (keys_read(call, &args[FIND_KEYS], &keys) < 0 || find_cursor(call, &after) < 0 ||
         optional_query(call, &query, &args[FIND_FILTER], &args[FIND_ARGS]) < 0)
         return -1;
-    find_page(call, &query, &keys, place, limit);
-    query_deinit(&query);
+    find_lowest(call, &query, after, limit, &lowest);
+    put_page(call, &lowest, limit, &keys);
+    explain(call, &args[FIND_EXPLAIN], &query);
+    query_deinit(&query, call->core);
     return 0;
 }

@@ -1,11 +1,11 @@
 #include "core/value_set.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/hash.h"
+#include "core/scalar.h"
 #include "wire/mp.h"
 
 void value_set_init(struct value_set *set, const uint64_t key[2])
@@ -19,32 +19,16 @@ void value_set_deinit(struct value_set *set)
     buf_deinit(&set->bytes);
 }
 
-/* A float with an integer's value takes the integer's form; what fits no 64 bits equals no integer. */
-static void put_number(struct buf *out, double value)
-{
-    if (value == floor(value) && value >= 0 && value < 18446744073709551616.0)
-        mp_put_uint(out, (uint64_t)value);
-    else if (value == floor(value) && value < 0 && value >= -9223372036854775808.0)
-        mp_put_int(out, (int64_t)value);
-    else
-        mp_put_double(out, value);
-}
-
-/* Append the value in the one form that equal values share. Maps and arrays count as the bytes they are. */
-static void put_canonical(struct buf *out, const void *mp, size_t len)
+/* Append the value in the form that equal values share. Maps, arrays and long strings count as the bytes they
+ * are. */
+static void put_form(struct buf *out, const void *mp, size_t len)
 {
     struct mp_reader r = mp_reader(mp, len);
     struct mp_token token;
-    if (!mp_next(&r, &token))
-        return;
-    if (token.type == MP_FLOAT)
-        put_number(out, token.real);
-    else if (token.type == MP_UINT)
-        mp_put_uint(out, token.uint);
-    else if (token.type == MP_INT)
-        mp_put_int(out, token.sint);
-    else if (token.type == MP_STR)
-        mp_put_str(out, token.bytes, token.len);
+    uint8_t form[SCALAR_MAX];
+    size_t form_len = mp_next(&r, &token) ? scalar_form(&token, form) : 0;
+    if (form_len)
+        buf_put(out, form, form_len);
     else
         buf_put(out, mp, len);
 }
@@ -84,7 +68,7 @@ int value_set_add(struct value_set *set, const void *mp, size_t len)
     struct value_slot fresh = {.at = set->bytes.len};
     if (grow(set) < 0)
         return -ENOMEM;
-    put_canonical(&set->bytes, mp, len);
+    put_form(&set->bytes, mp, len);
     if (set->bytes.failed)
         return -ENOMEM;
     fresh.len = set->bytes.len - fresh.at;

@@ -188,9 +188,12 @@ static void test_scans_beyond_the_limit_are_refused_but_everybody_is_not(void **
     w.options.max_scan = 2;
     world_start(&w);
     open_three();
-    const char *results = world_call(
-        &w, "[{\"op\":\"count\",\"filter\":{\"room\":\"lobby\"}},{\"op\":\"count\",\"filter\":{}}]");
+    const char *results =
+        world_call(&w, "[{\"op\":\"count\",\"filter\":{\"level\":{\"$gt\":1}}},{\"op\":\"count\",\"filter\":{}},"
+                       "{\"op\":\"count\",\"filter\":{\"level\":{\"$gt\":1},\"room\":\"lobby\"}}]");
     assert_non_null(strstr(results, "\"code\":\"too_costly\""));
+    assert_non_null(strstr(results, "index `level`"));
+    assert_non_null(strstr(results, "{\"ok\":true,\"count\":1}"));
     assert_non_null(strstr(results, "{\"ok\":true,\"count\":3}"));
 }
 
