@@ -206,11 +206,13 @@ static const char *const ascending[] = {
     "{}",
     "{'b': 1}",
     "{'b': 1, 'a': 1}",
+    "{'b': 1, 'a': 2}",
     "{'c': 1}",
     "{'a': 'x'}", /* the type of the value before the name */
     "[]",
     "[1]",
     "[1, 1]",
+    "[1, 2]",
     "[2]",
     "['a']",
     "false",

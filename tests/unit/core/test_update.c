@@ -194,6 +194,8 @@ static const struct row renames[] = {
     {"{'$rename': {'a': 'c.x'}}", "{'c': [5]}", "same"},
     {"{'$rename': {'a.b': 'c', 'a.d': 'e'}, '$set': {'a.x': 0}}", "{'a': {'d': 2, 'b': 1}}",
      "{'a': {'x': 0}, 'c': 1, 'e': 2}"},
+    {"{'$rename': {'a.d': 'e'}, '$set': {'a.b': 0}}", "{'a': {'d': 2, 'b': 1}}", "{'a': {'b': 0}, 'e': 2}"},
+    {"{'$rename': {'a.d': 'e'}, '$unset': {'a.b': 0}}", "{'a': 5}", "update_failed u.$rename.a.d"},
     {"{'$rename': {'a.b': 'c', 'a.0': 'd'}}", "{'a': [[1]]}", "update_failed u.$rename.a.0"},
     {"{'$rename': {'a.b': 'c'}}", "{'a': [1]}", "update_failed u.$rename.a.b"},
     {"{'$rename': {'a.0.b.c': 'd'}}", "{'a': [{'b': 5}]}", "update_failed u.$rename.a.0.b.c"},
