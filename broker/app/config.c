@@ -76,6 +76,7 @@ void config_deinit(struct config *c)
     text_list_clear(&c->calls);
     text_list_clear(&c->events);
     text_list_clear(&c->headers);
+    text_list_clear(&c->index);
     buf_deinit(&c->faults);
     for (size_t i = 0; i < c->kept_count; i++)
         free(c->kept[i]);
@@ -251,6 +252,7 @@ static int spread(struct config *c)
     c->ws.port = parts.port;
     c->ws.headers = c->headers.items;
     c->ws.max_message_bytes = c->core.max_message_bytes;
+    c->core.index_fields = c->index.items;
     c->core.ping_ms = c->ws.ping_ms;
     c->core.name = c->name;
     c->core.key = c->key;

@@ -51,6 +51,7 @@ struct config {
     struct text_list calls;
     struct text_list events;
     struct text_list headers;
+    struct text_list index;
     struct config_batch *batches;
     size_t batch_count;
     enum log_level log_level;

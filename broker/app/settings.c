@@ -61,6 +61,16 @@ static const char *header_fault(const char *text)
     return strspn(text, chars) == strlen(text) ? NULL : "is not the name of an HTTP header";
 }
 
+/* A name that a session may have at its top. */
+static const char *field_fault(const char *text)
+{
+    if (*text == '\0' || strlen(text) > 256)
+        return "has not 1 to 256 bytes";
+    if (strchr("$@", *text) || strchr(text, '.'))
+        return "begins with $ or @ or has a dot, and no top-level field of a session does";
+    return NULL;
+}
+
 static const char *prefix_fault(const char *text)
 {
     char name[2 * EVENT_NAME_MAX];
@@ -158,8 +168,10 @@ const struct setting SETTINGS[] = {
      .help = "time for an answer; then the client that asked gets the error timeout"},
     {messages, "max_questions", SETTING_UNSIGNED, SETTING_ANYWHERE, AT(core.max_questions), "N", 1, 65536,
      .help = "open questions of one connection; one more is refused (too_many_questions)"},
+    {messages, "index", SETTING_LIST, SETTING_ANYWHERE, AT(index), "FIELD", .check = field_fault,
+     .default_text = "all", .help = "a top-level field of the sessions to index; may be repeated; others are then not indexed"},
     {messages, "max_scan", SETTING_UNSIGNED, SETTING_ANYWHERE, AT(core.max_scan), "N", 1, 100000000,
-     .help = "sessions that one operation may look at; one that would have to look at more is refused (too_costly)"},
+     .help = "sessions that one operation may look at one by one where the index does not help; one that would have to look at more is refused (too_costly)"},
     {messages, "max_names", SETTING_UNSIGNED, SETTING_ANYWHERE, AT(core.max_names), "N", 16, 1000000,
      .help = "event names whose seq is counted; the one not used for longest is forgotten for another"},
 
