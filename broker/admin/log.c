@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -14,9 +13,10 @@
 
 /* A line is made on the stack and written at once, so that lines of several threads never mix and logging
  * works when memory is refused. What is longer is cut, and says so by "...". */
-#define LINE_MAX_BYTES  8192
-#define VALUE_MAX_BYTES 1024
-#define CUT             "..."
+#define LINE_MAX_BYTES   8192
+#define VALUE_MAX_BYTES  1024
+#define FORMAT_MAX_BYTES 512
+#define CUT              "..."
 
 struct text {
     char *bytes;
@@ -128,139 +128,59 @@ static void text_put_value(struct text *t, const char *bytes, size_t len)
         text_put_quoted(t, bytes, len);
 }
 
-/* One conversion of printf: where it ends, and how long its argument is. */
-struct conversion {
-    char spec[32]; /* the conversion alone, to hand to snprintf() */
-    const char *end;
-    char length; /* 'H' for hh, 'h', 'l', 'L' for ll, 'z', 'j', 't', 0 */
-    char kind;
-    unsigned stars; /* width and precision that are arguments */
-};
-
-static bool conversion_read(struct conversion *c, const char *at)
-{
-    const char *p = at + 1;
-    *c = (struct conversion){0};
-    while (*p && strchr("-+ #0123456789.*", *p))
-        c->stars += *p++ == '*';
-    while (*p && strchr("hlzjt", *p)) {
-        c->length = c->length == 'h' && *p == 'h' ? 'H' : c->length == 'l' && *p == 'l' ? 'L' : *p;
-        p++;
-    }
-    c->kind = *p;
-    if (*p == '\0' || (size_t)(p + 1 - at) >= sizeof c->spec || c->stars > 2)
-        return false;
-    memcpy(c->spec, at, (size_t)(p + 1 - at));
-    c->end = p + 1;
-    return true;
-}
-
-/* The list travels in a struct: an array type cannot be handed on by address in a portable way. */
-struct arguments {
-    va_list list;
-};
-
-#define FORMAT(value)                                                                                        \
-    (c->stars == 0   ? snprintf(out, cap, c->spec, value)                                                    \
-     : c->stars == 1 ? snprintf(out, cap, c->spec, star[0], value)                                           \
-                     : snprintf(out, cap, c->spec, star[0], star[1], value))
-
-/* Format one argument into @out. As snprintf() returns. */
-static int conversion_format(const struct conversion *c, struct arguments *args, char *out, size_t cap)
-{
-    int star[2] = {0, 0};
-    for (unsigned i = 0; i < c->stars; i++)
-        star[i] = va_arg(args->list, int);
-    if (strchr("eEfFgGaA", c->kind))
-        return FORMAT(va_arg(args->list, double));
-    if (c->kind == 'p')
-        return FORMAT(va_arg(args->list, void *));
-    if (c->kind == 's') {
-        const char *string = va_arg(args->list, const char *);
-        if (!string)
-            string = "";
-        return FORMAT(string);
-    }
-    if (!strchr("diuxXoc", c->kind))
-        return -1;
-    switch (c->length) {
-    case 'l':
-        return FORMAT(va_arg(args->list, long));
-    case 'L':
-        return FORMAT(va_arg(args->list, long long));
-    case 'z':
-        return FORMAT(va_arg(args->list, size_t));
-    case 'j':
-        return FORMAT(va_arg(args->list, intmax_t));
-    case 't':
-        return FORMAT(va_arg(args->list, ptrdiff_t));
-    default:
-        return FORMAT(va_arg(args->list, int));
-    }
-}
-
-/* Format what stands between @format and @end into @value. False if the rest of the line cannot be trusted.
- */
-static bool value_format(struct text *value, const char *format, const char *end, struct arguments *args)
-{
-    struct conversion c;
-    while (format < end) {
-        if (*format != '%') {
-            text_put(value, format++, 1);
-            continue;
-        }
-        if (format[1] == '%') {
-            text_put(value, "%", 1);
-            format += 2;
-            continue;
-        }
-        size_t room = value->cap - value->len;
-        int n =
-            conversion_read(&c, format) ? conversion_format(&c, args, value->bytes + value->len, room) : -1;
-        if (n < 0)
-            return false;
-        value->is_cut = value->is_cut || (size_t)n >= room;
-        if ((size_t)n < room)
-            value->len += (size_t)n;
-        else if (room > 0)
-            value->len += room - 1; /* snprintf() ends with a zero byte */
-        format = c.end;
-    }
-    return true;
-}
-
-/* Where the pair that begins at @pair ends: at a space outside of a conversion, or at the end. */
-static const char *pair_end(const char *pair)
-{
-    struct conversion c;
-    while (*pair && *pair != ' ')
-        pair = *pair == '%' && pair[1] != '%' && conversion_read(&c, pair) ? c.end
-               : *pair == '%' && pair[1] == '%'                            ? pair + 2
-                                                                           : pair + 1;
-    return pair;
-}
-
-/* Formatted pair by pair, since a value may contain anything, also what looks like the next pair. */
-static void line_put_pairs(struct text *line, const char *format, struct arguments *args)
+static void line_put_pair(struct text *line, const char *pair, size_t len)
 {
     char bytes[VALUE_MAX_BYTES + sizeof CUT];
-    while (*(format += strspn(format, " "))) {
-        struct text value = {bytes, 0, VALUE_MAX_BYTES, false};
-        const char *end = pair_end(format);
-        const char *equals = memchr(format, '=', (size_t)(end - format));
-        text_put(line, " ", 1);
-        if (equals) {
-            text_put(line, format, (size_t)(equals + 1 - format));
-            format = equals + 1;
-        }
-        if (!value_format(&value, format, end, args))
+    const char *equals = memchr(pair, '=', len);
+    size_t key_len = equals ? (size_t)(equals + 1 - pair) : 0;
+    struct text value = {bytes, 0, sizeof bytes, false};
+    bool is_long = len - key_len > VALUE_MAX_BYTES;
+    text_put(line, " ", 1);
+    text_put(line, pair, key_len);
+    text_put(&value, pair + key_len, is_long ? VALUE_MAX_BYTES : len - key_len);
+    if (is_long)
+        text_put(&value, CUT, sizeof CUT - 1);
+    text_put_value(line, value.bytes, value.len);
+}
+
+/* What the first @len bytes of @format make of the arguments, into @text. As vsnprintf() returns. */
+static int format_part(char *text, size_t size, const char *format, size_t len, va_list args)
+{
+    char part[FORMAT_MAX_BYTES];
+    va_list copy;
+    if (len >= sizeof part)
+        return -1;
+    memcpy(part, format, len);
+    part[len] = '\0';
+    va_copy(copy, args);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start() is the caller's */
+    int made = vsnprintf(text, size, part, copy);
+    va_end(copy);
+    return made;
+}
+
+/* A value may contain anything, also what looks like the next pair. So the text is not searched for pairs;
+ * what each of them makes is what the format up to its end makes more than the format up to its begin. */
+static void line_put_pairs(struct text *line, const char *format, va_list args)
+{
+    char text[LINE_MAX_BYTES];
+    size_t done = 0; /* bytes of text that the pairs before have made */
+    const char *at = format;
+    while (!line->is_cut) {
+        size_t spaces = strspn(at, " ");
+        at += spaces;
+        if (!*at)
             return;
-        if (value.is_cut) {
-            memcpy(bytes + value.len, CUT, sizeof CUT - 1);
-            value.len += sizeof CUT - 1;
-        }
-        text_put_value(line, bytes, value.len);
-        format = end;
+        at += strcspn(at, " ");
+        int made = format_part(text, sizeof text, format, (size_t)(at - format), args);
+        line->is_cut = made < 0;
+        if (made < 0)
+            return;
+        bool is_whole = (size_t)made < sizeof text;
+        size_t len = is_whole ? (size_t)made : sizeof text - 1;
+        line_put_pair(line, text + done + spaces, len - done - spaces);
+        line->is_cut = line->is_cut || !is_whole;
+        done = len;
     }
 }
 
@@ -280,7 +200,7 @@ void log_line(enum log_level level, const char *area, const char *message, const
 {
     char bytes[LINE_MAX_BYTES + sizeof CUT];
     struct text line = {bytes, 0, LINE_MAX_BYTES, false};
-    struct arguments args;
+    va_list args;
     int saved_errno = errno;
     if (!log_enabled(level))
         return;
@@ -290,15 +210,17 @@ void log_line(enum log_level level, const char *area, const char *message, const
     text_put_string(&line, area);
     text_put(&line, " ", 1);
     text_put_quoted(&line, message, strlen(message));
-    va_start(args.list, format);
-    line_put_pairs(&line, format, &args);
-    va_end(args.list);
+    va_start(args, format);
+    line_put_pairs(&line, format, args);
+    va_end(args);
     if (line.is_cut) {
         memcpy(bytes + line.len, CUT, sizeof CUT - 1);
         line.len += sizeof CUT - 1;
     }
     bytes[line.len++] = '\n';
-    while (write(STDERR_FILENO, bytes, line.len) < 0 && errno == EINTR)
-        continue;
+    ssize_t n;
+    do
+        n = write(STDERR_FILENO, bytes, line.len);
+    while (n < 0 && errno == EINTR);
     errno = saved_errno;
 }

@@ -226,10 +226,10 @@ bool calls_take(struct calls *calls, struct letter *letter, struct calls_request
 
 void calls_forget_link(struct calls *calls, struct link *link)
 {
-    struct call *call, *next;
-    DL_FOREACH_SAFE(link->calls, call, next)
-    {
-        DL_DELETE(link->calls, call);
+    struct call *call = link->calls;
+    link->calls = NULL;
+    while (call) {
+        struct call *next = call->next;
         if (call->state == CALL_WAITING) {
             call_wait_over(call);
             call_rest(call);
@@ -238,6 +238,7 @@ void calls_forget_link(struct calls *calls, struct link *link)
             calls->unsent_bytes -= call->unsent_bytes;
         }
         call->link = NULL;
+        call = next;
     }
 }
 
@@ -271,19 +272,26 @@ static size_t link_unsent_bytes(const struct link *link)
     return bytes;
 }
 
+/* The link that leaves most, or NULL. */
+static struct link *worst_reader(const struct calls *calls)
+{
+    struct link *worst = NULL;
+    for (unsigned i = 0; i < calls->count; i++) {
+        const struct call *call = calls->slots[i];
+        if (call->state == CALL_SENDING && call->link && call->link != worst &&
+            (!worst || link_unsent_bytes(call->link) > link_unsent_bytes(worst)))
+            worst = call->link;
+    }
+    return worst;
+}
+
 /* Replies pile up when peers send requests and take no replies. */
 static void limit_unsent(struct calls *calls)
 {
-    while (calls->unsent > calls->options->max_waiting || calls->unsent_bytes > CALLS_UNSENT_BYTES) {
-        struct link *worst = NULL;
-        for (unsigned i = 0; i < calls->count; i++) {
-            struct call *call = calls->slots[i];
-            if (call->state == CALL_SENDING && call->link && call->link != worst &&
-                (!worst || link_unsent_bytes(call->link) > link_unsent_bytes(worst)))
-                worst = call->link;
-        }
+    struct link *worst = NULL;
+    while ((calls->unsent > calls->options->max_waiting || calls->unsent_bytes > CALLS_UNSENT_BYTES) &&
+           (worst = worst_reader(calls)))
         end_link(calls, worst, "link ended, it does not take its replies");
-    }
 }
 
 void calls_reply(struct calls *calls, ipc_ticket ticket, const void *body, size_t len)

@@ -94,8 +94,9 @@ static bool job_wait(struct job *job, unsigned limit_ms)
         end.tv_nsec -= 1000000000;
     }
     pthread_mutex_lock(&job->lock);
-    while (!job->is_done && pthread_cond_timedwait(&job->done, &job->lock, &end) != ETIMEDOUT)
-        continue;
+    int result = 0;
+    while (!job->is_done && result != ETIMEDOUT)
+        result = pthread_cond_timedwait(&job->done, &job->lock, &end);
     bool is_done = job->is_done;
     job->is_left = !is_done;
     pthread_mutex_unlock(&job->lock);

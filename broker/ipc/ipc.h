@@ -24,7 +24,7 @@ struct ipc_options {
     size_t max_request_bytes;      /* 1 MiB less a margin: longer ones end the link */
     unsigned publish_queue;        /* 256: messages that wait for each subscriber */
     unsigned max_subscribers;      /* 32 SUB links; further ones are refused */
-    unsigned max_waiting;          /* 1,024 requests not replied yet, in all */
+    unsigned max_waiting;          /* 1,024 requests not replied yet, in all: see ipc_may_wait() */
     unsigned max_waiting_per_link; /* 16 */
     struct counters *counters;     /* raised on the loop's thread only */
     void (*wake)(

@@ -15,10 +15,12 @@ void links_init(struct links *links, struct mailbox *mailbox)
 
 void links_deinit(struct links *links)
 {
-    struct link *link, *next;
-    HASH_ITER (hh, links->by_pipe, link, next) {
-        HASH_DEL(links->by_pipe, link);
+    struct link *link = links->by_pipe;
+    HASH_CLEAR(hh, links->by_pipe); /* the table only */
+    while (link) {
+        struct link *next = link->hh.next;
         free(link);
+        link = next;
     }
 }
 

@@ -80,8 +80,10 @@ static int highest_descriptor(void)
     int highest = -1;
     if (!folder)
         return -1;
-    for (struct dirent *entry; (entry = readdir(folder));)
-        highest = atoi(entry->d_name) > highest ? atoi(entry->d_name) : highest;
+    for (struct dirent *entry; (entry = readdir(folder));) {
+        int fd = (int)strtol(entry->d_name, NULL, 10); /* 0 for "." and ".." */
+        highest = fd > highest ? fd : highest;
+    }
     closedir(folder);
     return highest;
 }

@@ -128,7 +128,7 @@ int fixture_setup(void **state)
     f->options = (struct ipc_options){
         .calls = f->calls,
         .events = f->event_addresses,
-        .max_request_bytes = 1000 * 1000,
+        .max_request_bytes = 1000000,
         .publish_queue = 256,
         .max_subscribers = 32,
         .max_waiting = 1024,
@@ -364,7 +364,7 @@ int raw_connect(const char *address)
     if (is_ipc)
         snprintf(un.sun_path, sizeof un.sun_path, "%s", address + 6);
     else
-        in.sin_port = htons((uint16_t)atoi(strrchr(address, ':') + 1));
+        in.sin_port = htons((uint16_t)strtoul(strrchr(address, ':') + 1, NULL, 10));
     int fd = socket(is_ipc ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
     int result = is_ipc ? connect(fd, (struct sockaddr *)&un, sizeof un)
@@ -399,7 +399,7 @@ bool raw_request(int fd, const char *address, char fill, size_t len)
     frame[0] = 1; /* IPC frames begin with their kind */
     for (int i = 0; i < 8; i++)
         frame[head - 1 - (size_t)i] = (uint8_t)((4 + len) >> (8 * i));
-    memcpy(frame + head, "\x80\0\0\1", 4);
+    memcpy(frame + head, (uint8_t[]){0x80, 0, 0, 1}, 4); /* REQ's id */
     memset(frame + head + 4, fill, len);
     ssize_t sent = send(fd, frame, total, MSG_NOSIGNAL);
     free(frame);
@@ -420,8 +420,6 @@ bool raw_is_ended(int fd, unsigned ms)
 }
 
 /* Child processes. */
-
-extern char **environ;
 
 pid_t child_start(int *from_child, const char *role, const char *address, const char *argument)
 {
@@ -494,13 +492,13 @@ static int child_asks(const char *address, int count)
     return 0;
 }
 
-/* Subscribes to all, tells the number in each message that begins with "n=", and ends with the one that says
- * "end". */
+/* Subscribes to all until "end" comes, then tells how many came, and the number of the last one that began
+ * with "n=". */
 static int child_subscribes(const char *address)
 {
     nng_socket socket;
     nng_msg *message;
-    unsigned count = 0, first = 0;
+    unsigned long count = 0, last = 0;
     if (nng_sub0_open(&socket) != 0 || nng_socket_set_int(socket, NNG_OPT_RECVBUF, 8192) != 0 ||
         nng_socket_set(socket, NNG_OPT_SUB_SUBSCRIBE, "", 0) != 0 || nng_dial(socket, address, NULL, 0) != 0)
         return 1;
@@ -511,12 +509,12 @@ static int child_subscribes(const char *address)
         if (count++ == 0)
             say("first");
         if (strncmp(text, "n=", 2) == 0)
-            first = (unsigned)atoi(text + 2);
+            last = strtoul(text + 2, NULL, 10);
         nng_msg_free(message);
         if (is_end)
             break;
     }
-    printf("got %u last %u\n", count, first);
+    printf("got %lu messages, last %lu\n", count, last);
     fflush(stdout);
     nng_close(socket);
     return 0;
@@ -573,7 +571,7 @@ int fixture_child(char **argv)
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* no child outlives a test that failed */
     alarm(60);
     if (strcmp(argv[2], "asks") == 0)
-        return child_asks(argv[3], atoi(argv[4]));
+        return child_asks(argv[3], (int)strtol(argv[4], NULL, 10));
     if (strcmp(argv[2], "subscribes") == 0)
         return child_subscribes(argv[3]);
     if (strcmp(argv[2], "listens") == 0)

@@ -38,7 +38,7 @@ static void test_last_reply_still_goes_out(void **state)
 {
     struct fixture *f = *state;
     struct requester r;
-    f->reply_bytes = 900 * 1000;
+    f->reply_bytes = 900000;
     fixture_start(f);
     requester_open(&r, f->calls[0]);
     struct question *q = ask(&r, "last words", 0);
@@ -46,7 +46,7 @@ static void test_last_reply_still_goes_out(void **state)
     fixture_stop(f);
     fixture_until_over(f, q);
     assert_int_equal(0, q->result);
-    assert_int_equal(900 * 1000, q->reply_len);
+    assert_int_equal(900000, q->reply_len);
     requester_close(&r);
     question_free(q);
 }
@@ -54,7 +54,7 @@ static void test_last_reply_still_goes_out(void **state)
 static void test_peer_that_does_not_read_holds_nothing_up(void **state)
 {
     struct fixture *f = *state;
-    f->reply_bytes = 900 * 1000;
+    f->reply_bytes = 900000;
     fixture_start(f);
     int raw = raw_connect(f->calls[0]);
     raw_greet(raw, SP_REQ);

@@ -106,12 +106,22 @@ static void publish_numbered(struct fixture *f, unsigned count)
     free(body);
 }
 
+/* How many messages the child got, and the number of the last. */
+static unsigned long until_counted(struct fixture *f, int from_child, unsigned long *last)
+{
+    char line[256], *end;
+    static const char start[] = "got ", middle[] = " messages, last ";
+    fixture_until_line(f, from_child, start, line, sizeof line);
+    unsigned long count = strtoul(line, &end, 10);
+    assert_int_equal(0, strncmp(end, middle, sizeof middle - 1));
+    *last = strtoul(end + sizeof middle - 1, NULL, 10);
+    return count;
+}
+
 static void test_stopped_subscriber_blocks_nobody_and_keeps_its_queue(void **state)
 {
     struct fixture *f = *state;
     int from_child;
-    char rest[64];
-    unsigned count = 0, last = 0;
     f->options.publish_queue = QUEUE;
     fixture_start(f);
     pid_t child = child_start(&from_child, "subscribes", f->event_addresses[0], "-");
@@ -126,8 +136,7 @@ static void test_stopped_subscriber_blocks_nobody_and_keeps_its_queue(void **sta
     assert_serves(f, f->calls[0]);
     ipc_publish(f->ipc, "end", 4);
     kill(child, SIGCONT);
-    fixture_until_line(f, from_child, "got ", rest, sizeof rest);
-    assert_int_equal(2, sscanf(rest, "%u last %u", &count, &last));
+    unsigned long last, count = until_counted(f, from_child, &last);
     assert_int_equal(199, last);
     assert_true(count >= QUEUE); /* the newest; the oldest were dropped */
     assert_true(count < 200);
@@ -139,8 +148,6 @@ static void test_what_was_published_last_still_goes_out(void **state)
 {
     struct fixture *f = *state;
     int from_child;
-    char rest[64];
-    unsigned count = 0, last = 0;
     fixture_start(f);
     pid_t child = child_start(&from_child, "subscribes", f->event_addresses[0], "-");
     fixture_until_counter(f, &f->counters.subscriber_links, 1);
@@ -151,9 +158,8 @@ static void test_what_was_published_last_still_goes_out(void **state)
     kill(child, SIGCONT);
     fixture_until_line(f, from_child, "first", NULL, 0);
     fixture_stop(f);
-    fixture_until_line(f, from_child, "got ", rest, sizeof rest);
-    assert_int_equal(2, sscanf(rest, "%u last %u", &count, &last));
-    assert_int_equal(201, count);
+    unsigned long last;
+    assert_int_equal(201, until_counted(f, from_child, &last));
     child_kill(child);
     close(from_child);
 }

@@ -305,7 +305,7 @@ static void test_peer_that_takes_no_replies_is_ended(void **state)
     struct fixture *f = *state;
     bool sent = true;
     f->options.max_waiting = 40;
-    f->reply_bytes = 100 * 1000;
+    f->reply_bytes = 100000;
     fixture_start(f);
     int raw = raw_connect(f->calls[0]);
     raw_greet(raw, SP_REQ);
