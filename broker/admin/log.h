@@ -5,8 +5,8 @@
  *
  *     2026-11-23T13:09:31.123Z info ws "listening" address=127.0.0.1:8080
  *
- * time (UTC), level, area, message, key=value. Values with spaces, quotes, control characters or nothing are quoted as JSON strings.
- * Nothing of a payload is logged at info or above. Any thread may log. */
+ * time (UTC), level, area, message, key=value. Values with spaces, quotes, control characters or nothing are
+ * quoted as JSON strings. Nothing of a payload is logged at info or above. Any thread may log. */
 
 #include <stdbool.h>
 
@@ -22,8 +22,9 @@ void log_set_level(enum log_level level);
 int log_level_from_text(const char *text);
 bool log_enabled(enum log_level level);
 
-/* Write one line. @format makes "key=value" pairs by conversions, "" for none: log_line(LOG_LEVEL_INFO, "ws", "closed", "conn=%s code=%d", ...).
- * Write every string value with %s after its `key=`: log_line() quotes what needs it (it formats pair by pair). */
+/* Write one line. @format makes "key=value" pairs by conversions, "" for none: log_line(LOG_LEVEL_INFO, "ws",
+ * "closed", "conn=%s code=%d", ...). Write every string value with %s after its `key=`: log_line() quotes
+ * what needs it (it formats pair by pair). */
 void log_line(enum log_level level, const char *area, const char *message, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
