@@ -160,9 +160,9 @@ const struct setting SETTINGS[] = {
     {clients, "headers", SETTING_LIST, SETTING_ANYWHERE, AT(headers), "NAME", .check = header_fault,
      .help = "a header of the handshake that @connect passes on to handlers; may be repeated"},
 
-    {messages, "max_message_bytes", SETTING_SIZE, SETTING_ANYWHERE, AT(core.max_message_bytes), "BYTES", KIB, 256 * KIB,
+    {messages, "max_message_bytes", SETTING_SIZE, SETTING_ANYWHERE, AT(core.max_message_bytes), "BYTES", KIB, 240 * KIB,
      .help = "largest message; a client's larger one closes its connection (1009), a handler's is refused (message_too_large)"},
-    {messages, "max_session_bytes", SETTING_SIZE, SETTING_ANYWHERE, AT(core.max_session_bytes), "BYTES", KIB, 256 * KIB,
+    {messages, "max_session_bytes", SETTING_SIZE, SETTING_ANYWHERE, AT(core.max_session_bytes), "BYTES", KIB, 240 * KIB,
      .help = "largest session; an update beyond it is refused (session_too_large)"},
     {messages, "question_ms", SETTING_UNSIGNED, SETTING_ANYWHERE, AT(core.question_ms), "MS", 10, DAY_MS,
      .help = "time for an answer; then the client that asked gets the error timeout"},

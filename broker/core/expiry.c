@@ -98,35 +98,46 @@ static void fire(struct timer *timer, void *arg)
     arm(&core->timers, expiry);
 }
 
+/* How many fields will expire when an update has been noted, and how many at most while it is. */
+struct census {
+    const struct expiry *expiry; /* NULL: none yet */
+    size_t count;
+    size_t room;
+};
+
 static void count_path(void *arg, const char *path, size_t len)
 {
-    size_t *count = arg;
-    (void)path;
-    (void)len;
-    (*count)++;
+    struct census *census = arg;
+    census->count++;
+    census->room++;
+    for (size_t i = 0; census->expiry && i < census->expiry->count; i++) {
+        const struct field *field = &census->expiry->fields[i];
+        census->count -= field->len == len && memcmp(field->path, path, len) == 0;
+    }
 }
 
 int expiry_reserve(struct timers *timers, struct conn *conn, const struct update *update)
 {
     struct expiry *expiry = conn->expiry;
-    size_t count = expiry ? expiry->count : 0, wanted = count;
-    update_each_set(update, count_path, &wanted);
-    if (wanted > EXPIRY_FIELDS)
+    struct census census = {.expiry = expiry};
+    census.count = census.room = expiry ? expiry->count : 0;
+    update_each_set(update, count_path, &census);
+    if (census.count > EXPIRY_FIELDS)
         return 1;
     if (timers_reserve(timers, timers->count + 1) < 0)
         return -ENOMEM;
-    if (expiry && expiry->cap >= wanted)
+    if (expiry && expiry->cap >= census.room)
         return 0;
     /* A running timer's address is in the heap, so it must not run while it moves. */
     uint64_t at_ms = expiry && timer_running(&expiry->timer) ? expiry->timer.at_ms : 0;
     if (at_ms)
         timer_stop(timers, &expiry->timer);
-    struct expiry *grown = realloc(expiry, sizeof(*expiry) + wanted * sizeof(expiry->fields[0]));
+    struct expiry *grown = realloc(expiry, sizeof(*expiry) + census.room * sizeof(expiry->fields[0]));
     if (grown) {
         if (!expiry)
             memset(grown, 0, sizeof(*grown));
         grown->conn = conn;
-        grown->cap = wanted;
+        grown->cap = census.room;
         conn->expiry = grown;
     }
     if (at_ms)

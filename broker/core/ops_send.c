@@ -459,7 +459,7 @@ static int read_keep(struct call *call, struct batch_rule *rule)
     if (keep->given && !all && !latest)
         return call_fault(call, CODE_BAD_ARGUMENT, "keep", "this must be \"all\" or \"latest\"");
     if (all && call->args[BATCH_LATEST_BY].given)
-        return call_fault(call, CODE_BAD_ARGUMENT, "latest_by", "with `keep` this must go with \"latest\"");
+        return call_fault(call, CODE_BAD_ARGUMENT, "latest_by", "this goes with `keep: \"latest\"` only");
     rule->keep = latest || call->args[BATCH_LATEST_BY].given ? BATCH_KEEP_LATEST : BATCH_KEEP_ALL;
     return 0;
 }

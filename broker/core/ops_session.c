@@ -4,6 +4,7 @@
 
 #include "core/conn.h"
 #include "core/doc.h"
+#include "core/doc_path.h"
 #include "core/expiry.h"
 #include "core/ops.h"
 #include "core/target.h"
@@ -263,10 +264,19 @@ static int add_values(struct value_set *set, const struct conn *conn, const stru
     return 0;
 }
 
+static int check_path(struct call *call, const char *key, const struct mp_token *path)
+{
+    struct path_part parts[DOC_PATH_PARTS];
+    const struct place at = place_key(call->at, key, strlen(key));
+    return path_split(path->bytes, path->len, parts, CODE_BAD_ARGUMENT, &at, call->fault) < 0 ? -1 : 0;
+}
+
 static int count_distinct(struct call *call, struct query *query, const struct mp_token *path)
 {
     struct value_set set;
     int r = 0;
+    if (check_path(call, "distinct", path) < 0)
+        return -1;
     value_set_init(&set, call->core->options.seed);
     query_begin(query, call->core);
     for (struct conn *conn; !r && (conn = query_next(query, call->core));)

@@ -205,8 +205,6 @@ static int check_head(struct core *core, struct request *request, const struct a
 {
     const struct arg *client = &head[HEAD_CLIENT], *epoch = &head[HEAD_EPOCH];
     const struct place at_client = place_key(NULL, "client", 6), at_ops = place_key(NULL, "ops", 3);
-    if (head[HEAD_V].token.uint != 1)
-        return fault_set(fault, CODE_BAD_VERSION, NULL, "this broker speaks `v` 1 only");
     if (core->options.key && request->is_tcp && !same_key(core->options.key, &head[HEAD_KEY]))
         return fault_set(fault, CODE_UNAUTHORIZED, NULL,
                          head[HEAD_KEY].given ? "`key` is not this broker's"
@@ -235,6 +233,16 @@ static void read_id(struct request *request, const void *body, size_t len)
     request->id = request->has_id ? id.uint : 0;
 }
 
+/* Before the keys are read: another version may have others. */
+static int check_version(const void *body, size_t len, struct fault *fault)
+{
+    struct mp_reader r;
+    struct mp_token v;
+    if (!mp_map_get(mp_reader(body, len), "v", 1, &r) || !mp_next(&r, &v) || v.type != MP_UINT || v.uint == 1)
+        return 0; /* wrong in another way: args_read() says how */
+    return fault_set(fault, CODE_BAD_VERSION, NULL, "this broker speaks `v` 1 only");
+}
+
 static int read_head(struct core *core, struct request *request, struct arg *head, const void *body,
                      size_t len, struct fault *fault)
 {
@@ -251,6 +259,8 @@ static int read_head(struct core *core, struct request *request, struct arg *hea
         return fault_set(fault, CODE_BAD_REQUEST, NULL, "a request is a map, not %s",
                          mp_type_name(token.type));
     read_id(request, body, len);
+    if (check_version(body, len, fault) < 0)
+        return -1;
     if (args_read(head, HEAD, body, len, NULL, fault) < 0)
         return -1;
     return check_head(core, request, head, fault);

@@ -128,6 +128,32 @@ static void test_ttl_ends_fields_unless_they_are_set_again(void **state)
     assert_non_null(strstr(world_call(&w, get), "\"session\":{\"c\":2}"));
 }
 
+static void test_fields_that_expire_are_limited_but_may_be_set_again(void **state)
+{
+    (void)state;
+    static char ops[8000];
+    world_open(&w, "alice", "");
+    for (int round = 0; round < 3; round++) {
+        size_t len = (size_t)sprintf(ops,
+                                     "[{\"op\":\"update\",\"conn\":\"epoch1.1\",\"ttl_ms\":1000,"
+                                     "\"update\":{\"$set\":{\"f0\":%d",
+                                     round);
+        for (int i = 1; i < 200; i++)
+            len += (size_t)sprintf(ops + len, ",\"f%d\":%d", i, round);
+        strcpy(ops + len, "}}}]");
+        assert_non_null(strstr(world_call(&w, ops), "\"ok\":true"));
+    }
+    size_t len = (size_t)sprintf(ops, "[{\"op\":\"update\",\"conn\":\"epoch1.1\",\"ttl_ms\":1000,"
+                                      "\"update\":{\"$set\":{\"g0\":1");
+    for (int i = 1; i < 57; i++)
+        len += (size_t)sprintf(ops + len, ",\"g%d\":1", i);
+    strcpy(ops + len, "}}}]");
+    assert_non_null(strstr(world_call(&w, ops), "\"code\":\"limit\""));
+    world_advance(&w, 1000);
+    expect_call(&w, "[{\"op\":\"get\",\"conn\":\"epoch1.1\"}]",
+                "[{\"ok\":true,\"found\":true,\"session\":{},\"version\":5}]");
+}
+
 static void test_ttl_ends_with_the_connection(void **state)
 {
     (void)state;
@@ -156,6 +182,8 @@ static void test_count_takes_a_filter_and_counts_values(void **state)
 {
     (void)state;
     open_three();
+    assert_non_null(
+        strstr(world_call(&w, "[{\"op\":\"count\",\"distinct\":\"a..b\"}]"), "\"at\":\"ops[0].distinct\""));
     expect_call(&w,
                 "[{\"op\":\"count\"},{\"op\":\"count\",\"filter\":{\"room\":\"lobby\"}},"
                 "{\"op\":\"count\",\"distinct\":\"user\"},"
@@ -188,9 +216,9 @@ static void test_scans_beyond_the_limit_are_refused_but_everybody_is_not(void **
     w.options.max_scan = 2;
     world_start(&w);
     open_three();
-    const char *results =
-        world_call(&w, "[{\"op\":\"count\",\"filter\":{\"level\":{\"$gt\":1}}},{\"op\":\"count\",\"filter\":{}},"
-                       "{\"op\":\"count\",\"filter\":{\"level\":{\"$gt\":1},\"room\":\"lobby\"}}]");
+    const char *results = world_call(
+        &w, "[{\"op\":\"count\",\"filter\":{\"level\":{\"$gt\":1}}},{\"op\":\"count\",\"filter\":{}},"
+            "{\"op\":\"count\",\"filter\":{\"level\":{\"$gt\":1},\"room\":\"lobby\"}}]");
     assert_non_null(strstr(results, "\"code\":\"too_costly\""));
     assert_non_null(strstr(results, "index `level`"));
     assert_non_null(strstr(results, "{\"ok\":true,\"count\":1}"));
@@ -440,6 +468,7 @@ int main(void)
         T(test_update_that_fails_for_one_changes_none),
         T(test_if_version_makes_compare_and_set),
         T(test_ttl_ends_fields_unless_they_are_set_again),
+        T(test_fields_that_expire_are_limited_but_may_be_set_again),
         T(test_ttl_ends_with_the_connection),
         T(test_session_has_a_limit),
         T(test_count_takes_a_filter_and_counts_values),

@@ -52,6 +52,7 @@ static void test_bad_heads_are_refused_precisely(void **state)
     expect_refusal("7", "bad_request");
     expect_refusal("{}", "bad_argument");
     expect_refusal("{\"v\":2,\"client\":\"0123456789abcdef\",\"id\":1,\"ops\":[]}", "bad_version");
+    expect_refusal("{\"v\":2,\"novelty\":1}", "bad_version");
     expect_refusal("{\"v\":1,\"client\":\"short\",\"id\":1,\"ops\":[]}", "bad_argument");
     expect_refusal("{\"v\":1,\"client\":\"0123456789abcdef\",\"id\":-1,\"ops\":[]}", "bad_argument");
     expect_refusal("{\"v\":1,\"client\":\"0123456789abcdef\",\"id\":1,\"ops\":{}}", "bad_argument");
@@ -62,7 +63,7 @@ static void test_bad_heads_are_refused_precisely(void **state)
         world_request(&w, "{\"v\":1,\"client\":\"0123456789abcdef\",\"id\":4,\"ops\":[],\"epch\":1}"),
         "{\"v\":1,\"id\":4,\"epoch\":\"epoch1\",\"ok\":false,\"code\":\"unknown_key\",\"message\":\"there "
         "is no such key; did you mean `epoch`?\",\"at\":\"epch\"}");
-    assert_int_equal(w.counters.requests_refused, 10);
+    assert_int_equal(w.counters.requests_refused, 11);
 }
 
 static void test_bytes_that_are_no_messagepack_are_refused(void **state)
