@@ -96,7 +96,7 @@ integration_tests() {
 
 # What sanitizers are asked for; a suppression names the issue of the library that it is for.
 sanitized() {
-    ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:allocator_may_return_null=1 \
+    ASAN_OPTIONS=detect_stack_use_after_return=1:allocator_may_return_null=1 \
         LSAN_OPTIONS=suppressions=$ROOT/scripts/lib/lsan.supp:print_suppressions=0 \
         UBSAN_OPTIONS=print_stacktrace=1 \
         TSAN_OPTIONS=suppressions=$ROOT/scripts/lib/tsan.supp:halt_on_error=0:second_deadlock_stack=1 \

@@ -302,8 +302,7 @@ def test_an_open_id_is_refused_and_free_again_after_the_answer(ws, events, calls
     calls("answer", conn=ann.conn, i=5, payload="one")
     ann.expect("q", "one", i=5)
     ann.send("q", 4, i=5)
-    calls_made = [events.next("q")["payload"] for _ in range(3)]
-    assert calls_made == [1, 3, 4]
+    assert sorted(events.next("q")["payload"] for _ in range(3)) == [1, 3, 4]
     assert calls("answer", conn=ann.conn, i=5, payload="two")["first"]
     ann.expect("q", "two", i=5)
 

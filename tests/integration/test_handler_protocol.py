@@ -9,10 +9,14 @@ import msgpack
 import pynng
 import pytest
 
-from kit.broker import wait_until
+from kit.broker import ROOT, wait_until
 from kit.calls import Calls, Events
 from kit.client import MSGPACK, Client
 
+# Peers that hang up at once make nng 1.5.2's listeners die, and it never frees what those had accepted (nng issue #1518).
+DEAD_LISTENER = pytest.mark.options(
+    env={"LSAN_OPTIONS": f"suppressions={ROOT}/tests/support/nng-dead-listener.lsan:print_suppressions=0"}
+)
 KEY = "a secret of 16 bytes or more"
 
 
@@ -464,6 +468,7 @@ def test_an_announcement_of_no_pattern_is_refused(calls, pattern):
 # --- peers that misbehave
 
 
+@DEAD_LISTENER
 def test_peers_that_connect_and_close_at_once_or_send_garbage(broker, calls, ws):
     ann = ws()
     for path in broker.calls, broker.events:
@@ -479,6 +484,7 @@ def test_peers_that_connect_and_close_at_once_or_send_garbage(broker, calls, ws)
     assert wait_until(lambda: Calls(broker.calls)("count")["count"] == 1, "the broker to answer")
 
 
+@DEAD_LISTENER
 def test_a_listener_that_died_listens_again(broker, calls):
     for _ in range(300):
         with socket.socket(socket.AF_UNIX) as peer:

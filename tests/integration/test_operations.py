@@ -41,13 +41,15 @@ def test_stats_counts_what_happens(ws, calls):
 
 def test_stats_counts_each_thing_once(ws, calls, new_calls, new_events):
     ann, bob = ws(), ws()
-    new_calls(), new_events()
+    new_calls()
+    events = new_events([b"y\0"])
     before = calls("stats")["counters"]
     assert (before["connections"], before["connections_opened"]) == (2, 2)
     assert (before["call_links"], before["subscriber_links"]) == (2, 1)
     calls("send", filter={}, event="x")
     calls("count")
     ann.send("y", i="y")
+    events.next("y")
     calls("answer", conn=ann.conn, i="y")
     ann.sync(), bob.sync()
     after = calls("stats")["counters"]
