@@ -238,12 +238,25 @@ static void tell_addresses(const char *what, const char *const *addresses)
         log_info("ipc", "listening", "endpoint=%s address=%s", what, *addresses);
 }
 
-static bool has_open_tcp(const struct app *app)
+static bool has_open_tcp(const char *const *addresses)
 {
-    for (size_t i = 0; app->calls[i]; i++)
-        if (!handler_address_is_local(app->calls[i]))
+    for (; *addresses; addresses++)
+        if (!handler_address_is_local(*addresses))
             return true;
     return false;
+}
+
+/* --insecure was given; say what that means. */
+static void warn_open_tcp(const struct app *app)
+{
+    if (has_open_tcp(app->calls) && !app->config->key)
+        log_warn("app",
+                 "everybody who reaches `calls` over TCP can read and change all sessions, there is no key",
+                 "");
+    if (has_open_tcp(app->events))
+        log_warn("app",
+                 "everybody who reaches `events` over TCP can read all events, a key is not asked for there",
+                 "");
 }
 
 static void tell_ready(const struct app *app)
@@ -251,10 +264,7 @@ static void tell_ready(const struct app *app)
     char address[ADDRESS_HOST_MAX + 16];
     const struct config *config = app->config;
     listen_text(app, address, sizeof address);
-    if (has_open_tcp(app) && !config->key)
-        log_warn("app",
-                 "everybody who reaches `calls` over TCP can read and change all sessions, there is no key",
-                 "");
+    warn_open_tcp(app);
     tell_addresses("calls", app->calls);
     tell_addresses("events", app->events);
     log_info("ws", "listening", "address=%s path=%s", address, config->ws.path);

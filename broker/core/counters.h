@@ -30,6 +30,8 @@
     X(subscriber_links, GAUGE, "links", "SUB links open now")                                                \
     X(subscriber_links_refused, COUNTER, "links", "SUB links refused, too many")                             \
     X(call_links, GAUGE, "links", "links to `calls` open now")                                               \
+    X(call_links_ended, COUNTER, "links",                                                                    \
+      "links to `calls` that the broker ended: too much waited or lay unsent there")                         \
     X(requests, COUNTER, "requests", "requests read from handlers")                                          \
     X(requests_refused, COUNTER, "requests", "requests refused as a whole")                                  \
     X(requests_repeated, COUNTER, "requests", "requests answered with their stored reply")                   \

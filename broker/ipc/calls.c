@@ -246,6 +246,7 @@ static void end_link(struct calls *calls, struct link *link, const char *why)
 {
     log_warn("ipc", why, "link=%llu pid=%llu waiting=%u", (unsigned long long)link->id,
              (unsigned long long)link->pid, link->waiting);
+    calls->options->counters->call_links_ended++;
     calls_forget_link(calls, link);
     link_close(link);
 }
