@@ -15,4 +15,9 @@ static inline int64_t clock_ms(void)
 
 #define CLOCK_NEVER INT64_MAX
 
+static inline int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 #endif

@@ -284,11 +284,6 @@ static void contact_links(struct sluice_client *client, int64_t now_ms)
     }
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 int64_t contact_step(struct sluice_client *client, int64_t now_ms)
 {
     struct contact *contact = &client->contact;

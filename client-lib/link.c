@@ -9,6 +9,7 @@
 #include <nng/protocol/reqrep0/req.h>
 
 #include "clock.h"
+#include "dial.h"
 #include "error.h"
 #include "wire/workaround.h"
 
@@ -26,6 +27,7 @@
  * it takes the repeat as the same request. */
 #define RESEND_MS      2000
 #define CLOSE_LIMIT_MS 2000
+#define TEND_MS        1000 /* how often a wait looks after the links */
 
 struct exchange {
     struct link *link;
@@ -39,14 +41,13 @@ struct exchange {
 };
 
 struct link {
+    struct dial calls, events; /* the owner's only */
     pthread_mutex_t
         lock; /* guards all below; never held by nng when it calls us, so we may call nng with it */
     pthread_cond_t done; /* some exchange is DONE */
     struct waker *waker; /* NULL once closing */
     nng_socket req;
     nng_socket sub;
-    bool has_dialer;
-    nng_dialer events_dialer;
     nng_pipe calls_pipe;
     nng_pipe events_pipe;
     struct link_state state;
@@ -271,44 +272,23 @@ int link_open(struct link **out, struct waker *waker, struct sluice_fault *fault
     return 0;
 }
 
-bool link_address_valid(const char *address)
-{
-    nng_url *url;
-    bool ok;
-
-    if (nng_url_parse(&url, address) != 0)
-        return false;
-    ok = strcmp(url->u_scheme, "ipc") == 0
-             ? url->u_path && url->u_path[0] == '/' && strlen(url->u_path) < 108 /* sun_path */
-             : strncmp(url->u_scheme, "tcp", 3) == 0 && url->u_hostname && url->u_hostname[0] &&
-                   url->u_port && url->u_port[0] && strcmp(url->u_port, "0") != 0;
-    nng_url_free(url);
-    return ok;
-}
-
-static int link_dial(nng_socket socket, const char *address, nng_dialer *dialer, struct sluice_fault *fault)
-{
-    int error = nng_dial(socket, address, dialer, NNG_FLAG_NONBLOCK);
-
-    return error ? link_error(fault, error, address) : 0;
-}
-
 int link_dial_calls(struct link *link, const char *address, struct sluice_fault *fault)
 {
-    nng_dialer dialer;
-
-    return link_dial(link->req, address, &dialer, fault);
+    return dial_to(&link->calls, link->req, address, fault);
 }
 
 int link_dial_events(struct link *link, const char *address, struct sluice_fault *fault)
 {
-    int error;
+    return dial_to(&link->events, link->sub, address, fault);
+}
 
-    if (link->has_dialer)
-        nng_dialer_close(link->events_dialer);
-    error = link_dial(link->sub, address, &link->events_dialer, fault);
-    link->has_dialer = error == 0;
-    return error;
+int64_t link_tend(struct link *link, int64_t now_ms)
+{
+    struct link_state state = link_state(link);
+    int64_t calls = dial_tend(&link->calls, state.calls_up, now_ms),
+            events = dial_tend(&link->events, state.events_up, now_ms);
+
+    return calls < events ? calls : events;
 }
 
 int link_subscribe(struct link *link, const void *topic, size_t len)
@@ -374,15 +354,31 @@ int link_reply(struct link *link, enum link_slot slot, const void **bytes, size_
     return result;
 }
 
-void link_wait(struct link *link, enum link_slot slot, int64_t deadline_ms)
+static bool exchange_wait(struct exchange *ex, int64_t until_ms)
 {
-    struct exchange *ex = &link->exchanges[slot];
-    struct timespec until = {.tv_sec = deadline_ms / 1000, .tv_nsec = deadline_ms % 1000 * 1000000};
+    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+    struct link *link = ex->link;
+    bool is_done;
 
     pthread_mutex_lock(&link->lock);
-    while (ex->state != EXCHANGE_DONE && clock_ms() < deadline_ms)
+    while (ex->state != EXCHANGE_DONE && clock_ms() < until_ms)
         pthread_cond_timedwait(&link->done, &link->lock, &until);
+    is_done = ex->state == EXCHANGE_DONE;
     pthread_mutex_unlock(&link->lock);
+    return is_done;
+}
+
+void link_wait(struct link *link, enum link_slot slot, int64_t deadline_ms)
+{
+    int64_t now, due;
+
+    do {
+        now = clock_ms();
+        due = link_tend(link, now);
+        if (due > now + TEND_MS)
+            due = now + TEND_MS; /* a link that is up may go down meanwhile */
+    } while (!exchange_wait(&link->exchanges[slot], due < deadline_ms ? due : deadline_ms) &&
+             clock_ms() < deadline_ms);
 }
 
 void link_finish(struct link *link, enum link_slot slot)
@@ -446,6 +442,8 @@ static void link_free(struct link *link)
     }
     pthread_cond_destroy(&link->done);
     pthread_mutex_destroy(&link->lock);
+    dial_deinit(&link->calls);
+    dial_deinit(&link->events);
     free(link);
 }
 

@@ -35,6 +35,10 @@ int link_dial_calls(struct link *link, const char *address, struct sluice_fault 
 /* Connect to `events`; instead of an earlier address if there was one. */
 int link_dial_events(struct link *link, const char *address, struct sluice_fault *fault);
 
+/* Look after the connections: one that does not come up is tried anew. Returns when to call it again.
+ * link_wait() does it by itself. */
+int64_t link_tend(struct link *link, int64_t now_ms);
+
 /* Let messages pass that begin with @topic. 0 or SLUICE_E_NOMEM. */
 int link_subscribe(struct link *link, const void *topic, size_t len);
 

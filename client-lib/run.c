@@ -190,7 +190,8 @@ void client_dispatch(struct sluice_client *client)
 static int64_t client_turn(struct sluice_client *client)
 {
     int64_t now = clock_ms();
-    int64_t contact_due = contact_step(client, now), outbox_due = outbox_step(client, now);
+    int64_t link_due = link_tend(client->link, now), contact_due = contact_step(client, now);
+    int64_t outbox_due = outbox_step(client, now);
 
     if (outbox_idle(&client->outbox)) {
         client_dispatch(client);
@@ -198,7 +199,7 @@ static int64_t client_turn(struct sluice_client *client)
         if (client->taken && outbox_idle(&client->outbox))
             return now; /* more is there */
     }
-    return contact_due < outbox_due ? contact_due : outbox_due;
+    return earlier(link_due, earlier(contact_due, outbox_due));
 }
 
 static int client_stopped(struct sluice_client *client)

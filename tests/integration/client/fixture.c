@@ -10,9 +10,8 @@
 
 #include <cmocka.h>
 
+#include "client.h"
 #include "fixture.h"
-
-#include <signal.h>
 
 #define CLIENTS_MAX 64
 #define WS_MAX      512
@@ -71,6 +70,15 @@ void restart_broker(int signal, const char *const *extra)
     broker_end(&broker, signal);
     if (broker_start(&broker, extra) < 0)
         fail_msg("the broker did not start again");
+}
+
+void restart_broker_under(sluice_client *client, int signal, const char *const *extra)
+{
+    char before[EVENT_EPOCH_MAX];
+
+    memcpy(before, client->contact.epoch, sizeof(before));
+    restart_broker(signal, extra);
+    until(client, sluice_is_ready(client) && strcmp(before, client->contact.epoch) != 0);
 }
 
 /* ---- Clients ---- */

@@ -23,6 +23,9 @@ int fixture_teardown(void **state);
 /* Start the broker with further arguments, ending with NULL, instead of the one that runs. */
 void restart_broker(int signal, const char *const *extra);
 
+/* The same under a client that is ready, and wait until it is again with the new one. */
+void restart_broker_under(sluice_client *client, int signal, const char *const *extra);
+
 /* A client that is connected to the broker; errors are counted and kept, see below. Freed by the teardown. */
 sluice_client *new_client(void);
 

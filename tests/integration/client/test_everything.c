@@ -379,8 +379,7 @@ static void test_everything_and_again_after_a_restart_of_the_broker(void **state
     assert_int_equal(sluice_subscribe(client, "@connect", on_connect, NULL, NULL), 0);
     assert_int_equal(sluice_subscribe(client, "@disconnect", on_disconnect, NULL, NULL), 0);
     everything();
-    restart_broker(SIGKILL, headers);
-    until(client, !sluice_is_ready(client));
+    restart_broker_under(client, SIGKILL, headers);
     everything();
 }
 

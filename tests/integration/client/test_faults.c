@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -201,6 +203,30 @@ static void test_request_without_a_reply_times_out_and_is_not_repeated(void **st
 }
 
 /* ---- Effects ---- */
+
+/* As when a broker is killed while nng shakes hands: somebody listens and says nothing. */
+static void test_peer_that_says_nothing_does_not_hold_up_for_long(void **state)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int silent = socket(AF_UNIX, SOCK_STREAM, 0);
+    int64_t start;
+
+    (void)state;
+    fake_go_away(&fake);
+    snprintf(at.sun_path, sizeof(at.sun_path), "%s/calls", fake.dir);
+    unlink(at.sun_path);
+    assert_int_equal(bind(silent, (struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(listen(silent, 16), 0);
+    sluice_set_timeout(client, 1500);
+    assert_int_equal(send_news(), SLUICE_E_TIMEOUT);
+    unlink(at.sun_path);
+    fake_come_back(&fake);
+    sluice_set_timeout(client, 5000);
+    start = clock_now();
+    assert_int_equal(send_news(), 0);
+    assert_in_range(clock_now() - start, 0, 4000);
+    close(silent);
+}
 
 static void test_effects_without_a_reply_reach_on_error(void **state)
 {
@@ -427,6 +453,7 @@ int main(int argc, char **argv)
         TEST(test_ids_rise),
         TEST(test_request_given_up_is_not_sent_later),
         TEST(test_request_without_a_reply_times_out_and_is_not_repeated),
+        TEST(test_peer_that_says_nothing_does_not_hold_up_for_long),
         TEST(test_effects_without_a_reply_reach_on_error),
         TEST(test_effects_carry_the_epoch_of_their_event),
         TEST(test_effects_are_split_by_the_brokers_limits),
