@@ -79,12 +79,12 @@ def test_a_port_in_use_is_an_error_for_people(broker, tmp_path):
 
 def test_the_default_addresses_are_private(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    process = subprocess.Popen(
-        [SLUICED, "--listen", "127.0.0.1:0", "--name", "mine"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    log = tmp_path / "log"
+    with log.open("w") as file:
+        process = subprocess.Popen([SLUICED, "--listen", "127.0.0.1:0", "--name", "mine"], stdout=file, stderr=file)
     try:
-        wait_until((tmp_path / "sluice" / "mine" / "calls").exists, "the endpoints")
-        wait_until((tmp_path / "sluice" / "mine" / "events").exists, "the endpoints")
+        wait_until(lambda: '"ready"' in log.read_text(), "the broker to be ready")
+        assert all((tmp_path / "sluice" / "mine" / name).exists() for name in ("calls", "events"))
         assert (tmp_path / "sluice").stat().st_mode & 0o777 == 0o700
     finally:
         process.send_signal(signal.SIGTERM)
