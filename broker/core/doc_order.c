@@ -48,22 +48,19 @@ static int compare_next(struct mp_reader *a, struct mp_reader *b);
 static int compare_rank_of_next(struct mp_reader a, struct mp_reader b)
 {
     struct mp_token x, y;
-    if (!mp_next(&a, &x) || !mp_next(&b, &y)) {
+    if (!mp_next(&a, &x) || !mp_next(&b, &y))
         return 0;
-    }
     return sign(rank(x.type) - rank(y.type));
 }
 
 static int compare_pairs(struct mp_reader *a, struct mp_reader *b)
 {
     struct mp_token x, y;
-    if (!mp_next(a, &x) || !mp_next(b, &y) || x.type != MP_STR || y.type != MP_STR) {
+    if (!mp_next(a, &x) || !mp_next(b, &y) || x.type != MP_STR || y.type != MP_STR)
         return 0;
-    }
     int order = compare_rank_of_next(*a, *b);
-    if (order == 0) {
+    if (order == 0)
         order = compare_bytes(&x, &y);
-    }
     return order != 0 ? order : compare_next(a, b);
 }
 
@@ -73,9 +70,8 @@ static int compare_containers(const struct mp_token *x, struct mp_reader *a, con
     uint32_t shorter = x->count < y->count ? x->count : y->count;
     for (uint32_t i = 0; i < shorter; i++) {
         int order = x->type == MP_MAP ? compare_pairs(a, b) : compare_next(a, b);
-        if (order != 0) {
+        if (order != 0)
             return order;
-        }
     }
     return compare_sizes(x->count, y->count);
 }
@@ -85,13 +81,11 @@ static int compare_next(struct mp_reader *a, struct mp_reader *b)
 {
     struct mp_token x = {.type = MP_NIL};
     struct mp_token y = x;
-    if (!mp_next(a, &x) || !mp_next(b, &y)) {
+    if (!mp_next(a, &x) || !mp_next(b, &y))
         return 0;
-    }
     int order = sign(rank(x.type) - rank(y.type));
-    if (order != 0) {
+    if (order != 0)
         return order;
-    }
     switch (x.type) {
     case MP_UINT:
     case MP_INT:
@@ -132,9 +126,8 @@ static bool same_bits(double a, double b)
 
 static bool same_token(const struct mp_token *x, const struct mp_token *y)
 {
-    if (x->type != y->type) {
+    if (x->type != y->type)
         return false;
-    }
     switch (x->type) {
     case MP_NIL:
         return true;
@@ -159,17 +152,14 @@ static bool same_token(const struct mp_token *x, const struct mp_token *y)
 
 bool doc_identical(struct doc_value a, struct doc_value b)
 {
-    if (a.len == b.len && memcmp(a.bytes, b.bytes, a.len) == 0) {
+    if (a.len == b.len && memcmp(a.bytes, b.bytes, a.len) == 0)
         return true;
-    }
     /* Headers carry the counts, so equal tokens in a row are equal trees. */
     struct mp_reader x = mp_reader(a.bytes, a.len);
     struct mp_reader y = mp_reader(b.bytes, b.len);
     struct mp_token from_x, from_y;
-    while (mp_next(&x, &from_x)) {
-        if (!mp_next(&y, &from_y) || !same_token(&from_x, &from_y)) {
+    while (mp_next(&x, &from_x))
+        if (!mp_next(&y, &from_y) || !same_token(&from_x, &from_y))
             return false;
-        }
-    }
     return !mp_next(&y, &from_y);
 }

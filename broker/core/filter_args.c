@@ -31,19 +31,16 @@ static int print_len(uint32_t len)
 
 static int find_slot(const struct filter *filter, const struct mp_token *name)
 {
-    for (int i = 0; i < filter->slot_count; i++) {
-        if (filter->slots[i].len == name->len && memcmp(filter->slots[i].name, name->bytes, name->len) == 0) {
+    for (int i = 0; i < filter->slot_count; i++)
+        if (filter->slots[i].len == name->len && memcmp(filter->slots[i].name, name->bytes, name->len) == 0)
             return i;
-        }
-    }
     return -1;
 }
 
 static int check_list(struct binder *b, struct given *given, const struct place *at)
 {
-    if (given->value.count > FILTER_IN_VALUES) {
+    if (given->value.count > FILTER_IN_VALUES)
         return fault_set(b->fault, CODE_BAD_ARGUMENT, at, "a list has at most %d values", FILTER_IN_VALUES);
-    }
     struct mp_reader r = given->rest;
     for (uint32_t i = 0; i < given->value.count; i++) {
         struct place place = place_index(at, i);
@@ -60,9 +57,8 @@ static int check_list(struct binder *b, struct given *given, const struct place 
 static int take_argument(struct binder *b, struct mp_reader *r)
 {
     struct mp_token name;
-    if (!mp_next(r, &name) || name.type != MP_STR) {
+    if (!mp_next(r, &name) || name.type != MP_STR)
         return fault_set(b->fault, CODE_BAD_ARGUMENT, b->at, "names of arguments are strings");
-    }
     struct place place = place_key(b->at, name.bytes, name.len);
     int slot = find_slot(b->filter, &name);
     if (slot < 0) { /* another filter's of the same operation */
@@ -92,23 +88,19 @@ static int take_argument(struct binder *b, struct mp_reader *r)
 static int take_arguments(struct binder *b, const void *mp, size_t len)
 {
     static const struct mp_rules rules = {MP_REFUSE_DUPLICATES, 0, CODE_BAD_ARGUMENT};
-    if (!mp) {
+    if (!mp)
         return 0;
-    }
-    if (mp_check(mp, len, &rules, b->at, b->fault) < 0) {
+    if (mp_check(mp, len, &rules, b->at, b->fault) < 0)
         return -1;
-    }
     struct mp_reader r = mp_reader(mp, len);
     struct mp_token map = {.type = MP_NIL};
     if (!mp_next(&r, &map) || map.type != MP_MAP) {
         return fault_set(b->fault, CODE_BAD_ARGUMENT, b->at, "arguments are a map, not %s",
                          mp_type_name(map.type));
     }
-    for (uint32_t i = 0; i < map.count; i++) {
-        if (take_argument(b, &r) < 0) {
+    for (uint32_t i = 0; i < map.count; i++)
+        if (take_argument(b, &r) < 0)
             return -1;
-        }
-    }
     return 0;
 }
 
@@ -136,14 +128,12 @@ static bool is_whole(const struct filter *filter, const struct filter_list *list
 static size_t count_values(const struct binder *b)
 {
     size_t total = 0;
-    for (int i = 0; i < b->filter->slot_count; i++) {
+    for (int i = 0; i < b->filter->slot_count; i++)
         total += b->filter->slots[i].is_list ? b->given[i].value.count : 0;
-    }
     for (int i = 0; i < b->filter->list_count; i++) {
         const struct filter_list *list = &b->filter->lists[i];
-        if (list->ref_count > 0 && !is_whole(b->filter, list)) {
+        if (list->ref_count > 0 && !is_whole(b->filter, list))
             total += (size_t)list->count + list->ref_count;
-        }
     }
     return total;
 }
@@ -160,9 +150,8 @@ static struct filter_values whole_list(struct binder *b, struct filter_args *arg
 {
     if (!given->sorted.at) {
         uint32_t first = b->used;
-        for (uint32_t i = 0; i < given->value.count; i++) {
+        for (uint32_t i = 0; i < given->value.count; i++)
             mp_next(&given->rest, &args->values[b->used++]);
-        }
         given->sorted = finish(b, args, first);
     }
     return given->sorted;
@@ -173,19 +162,15 @@ static struct filter_values bound_list(struct binder *b, struct filter_args *arg
 {
     const struct filter *filter = b->filter;
     const uint16_t *refs = filter->refs + list->first_ref;
-    if (list->ref_count == 0) {
+    if (list->ref_count == 0)
         return (struct filter_values){filter->values + list->first, list->count};
-    }
-    if (is_whole(filter, list)) {
+    if (is_whole(filter, list))
         return whole_list(b, args, &b->given[refs[0]]);
-    }
     uint32_t first = b->used;
-    for (uint32_t i = 0; i < list->count; i++) {
+    for (uint32_t i = 0; i < list->count; i++)
         args->values[b->used++] = filter->values[list->first + i];
-    }
-    for (uint32_t i = 0; i < list->ref_count; i++) {
+    for (uint32_t i = 0; i < list->ref_count; i++)
         args->values[b->used++] = b->given[refs[i]].value;
-    }
     return finish(b, args, first);
 }
 
@@ -193,9 +178,8 @@ static int bind_lists(struct binder *b, struct filter_args **out)
 {
     const struct filter *filter = b->filter;
     size_t total = count_values(b);
-    if (total > FILTER_VALUES) {
+    if (total > FILTER_VALUES)
         return fault_set(b->fault, CODE_BAD_ARGUMENT, b->at, "a filter has at most %d values", FILTER_VALUES);
-    }
     struct filter_args *args = malloc(sizeof *args + filter->list_count * sizeof args->lists[0]);
     struct mp_token *values = malloc((total > 0 ? total : 1) * sizeof *values);
     if (!args || !values) {
@@ -205,9 +189,8 @@ static int bind_lists(struct binder *b, struct filter_args **out)
     }
     args->filter = filter;
     args->values = values;
-    for (int i = 0; i < filter->list_count; i++) {
+    for (int i = 0; i < filter->list_count; i++)
         args->lists[i] = bound_list(b, args, &filter->lists[i]);
-    }
     *out = args;
     return 0;
 }
@@ -217,9 +200,8 @@ int filter_bind(struct filter_args **out, const struct filter *filter, const voi
 {
     struct binder b = {.filter = filter, .at = at, .fault = fault};
     *out = NULL;
-    if (take_arguments(&b, mp, len) < 0 || require_all(&b) < 0) {
+    if (take_arguments(&b, mp, len) < 0 || require_all(&b) < 0)
         return -1;
-    }
     return filter->slot_count == 0 ? 0 : bind_lists(&b, out);
 }
 

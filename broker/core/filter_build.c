@@ -32,9 +32,8 @@ static int print_len(const struct mp_token *text)
 int build_begin(struct filter_build *b, enum filter_kind kind, bool is_negated, const struct place *at)
 {
     size_t n = COUNT(b->nodes, struct filter_node);
-    if (n == FILTER_NODES) {
+    if (n == FILTER_NODES)
         return FAIL(b, at, "a filter has at most %d conditions", FILTER_NODES);
-    }
     struct filter_node node = {.kind = (uint8_t)kind, .is_negated = is_negated, .end = (uint16_t)(n + 1)};
     buf_put(&b->nodes, &node, sizeof node);
     return (int)n;
@@ -58,9 +57,8 @@ static int pseudo_path(struct filter_build *b, const struct mp_token *key, struc
         }
     }
     const char *meant = nearest(key->bytes, key->len, pseudo_names);
-    if (meant) {
+    if (meant)
         return FAIL(b, at, "there is no `%.*s`; did you mean `%s`?", print_len(key), key->bytes, meant);
-    }
     return FAIL(b, at, "there is no `%.*s`", print_len(key), key->bytes);
 }
 
@@ -68,19 +66,16 @@ int build_path(struct filter_build *b, const struct mp_token *key, const struct 
 {
     struct filter_path path = {.source = FILTER_SESSION,
                                .first_part = (uint16_t)COUNT(b->parts, struct path_part)};
-    if (COUNT(b->paths, struct filter_path) == FILTER_NODES) {
+    if (COUNT(b->paths, struct filter_path) == FILTER_NODES)
         return FAIL(b, at, "a filter has at most %d conditions", FILTER_NODES);
-    }
     if (key && key->len > 0 && key->bytes[0] == '@' && b->dialect->is_of_session) {
-        if (pseudo_path(b, key, &path, at) < 0) {
+        if (pseudo_path(b, key, &path, at) < 0)
             return -1;
-        }
     } else if (key) {
         struct path_part parts[DOC_PATH_PARTS];
         int count = path_split(key->bytes, key->len, parts, b->dialect->code, at, b->fault);
-        if (count < 0) {
+        if (count < 0)
             return -1;
-        }
         path.part_count = (uint8_t)count;
         buf_put(&b->parts, parts, (size_t)count * sizeof parts[0]);
     }
@@ -97,9 +92,8 @@ struct filter_list build_list(const struct filter_build *b)
 int build_value(struct filter_build *b, struct filter_list *list, const struct mp_token *value,
                 const struct place *at)
 {
-    if (COUNT(b->values, struct mp_token) == FILTER_VALUES) {
+    if (COUNT(b->values, struct mp_token) == FILTER_VALUES)
         return FAIL(b, at, "a filter has at most %d values", FILTER_VALUES);
-    }
     buf_put(&b->values, value, sizeof *value);
     list->count++;
     return 0;
@@ -112,9 +106,8 @@ static int find_or_add_slot(struct filter_build *b, const struct mp_token *name,
     const struct filter_slot *slots = (const void *)b->slots.data;
     size_t count = COUNT(b->slots, struct filter_slot);
     for (size_t i = 0; i < count; i++) {
-        if (slots[i].len != name->len || memcmp(slots[i].name, name->bytes, name->len) != 0) {
+        if (slots[i].len != name->len || memcmp(slots[i].name, name->bytes, name->len) != 0)
             continue;
-        }
         if (slots[i].is_list != is_list) {
             return FAIL(b, at, "argument `%.*s` cannot be both a list and a value", print_len(name),
                         name->bytes);
@@ -129,13 +122,11 @@ static int find_or_add_slot(struct filter_build *b, const struct mp_token *name,
 int build_arg(struct filter_build *b, struct filter_list *list, const struct mp_token *name, bool is_list,
               const struct place *at)
 {
-    if (COUNT(b->refs, uint16_t) == FILTER_NODES) {
+    if (COUNT(b->refs, uint16_t) == FILTER_NODES)
         return FAIL(b, at, "a filter uses at most %d arguments", FILTER_NODES);
-    }
     int slot = find_or_add_slot(b, name, is_list, at);
-    if (slot < 0) {
+    if (slot < 0)
         return -1;
-    }
     uint16_t ref = (uint16_t)slot;
     buf_put(&b->refs, &ref, sizeof ref);
     list->ref_count++;
@@ -157,9 +148,8 @@ int build_leaf(struct filter_build *b, enum filter_kind kind, bool is_negated, i
                struct filter_list *list, const struct place *at)
 {
     int n = build_begin(b, kind, is_negated, at);
-    if (n < 0 || b->nodes.failed) {
+    if (n < 0 || b->nodes.failed)
         return n;
-    }
     struct filter_node *node = (struct filter_node *)(void *)b->nodes.data + n;
     node->path = (uint16_t)path;
     if (list) {
@@ -174,9 +164,8 @@ int build_leaf(struct filter_build *b, enum filter_kind kind, bool is_negated, i
 static void *carve(uint8_t **block, const struct buf *part)
 {
     uint8_t *at = *block;
-    if (part->len > 0) {
+    if (part->len > 0)
         memcpy(at, part->data, part->len);
-    }
     *block += (part->len + 7) & ~(size_t)7;
     return at;
 }
@@ -187,15 +176,13 @@ struct filter *build_finish(const struct filter_build *b)
     size_t first = (sizeof(struct filter) + 7) & ~(size_t)7;
     size_t size = first;
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-        if (all[i]->failed) {
+        if (all[i]->failed)
             return NULL;
-        }
         size += (all[i]->len + 7) & ~(size_t)7;
     }
     struct filter *f = malloc(size);
-    if (!f) {
+    if (!f)
         return NULL;
-    }
     uint8_t *block = (uint8_t *)f + first;
     f->node_count = (uint16_t)COUNT(b->nodes, struct filter_node);
     f->list_count = (uint16_t)COUNT(b->lists, struct filter_list);

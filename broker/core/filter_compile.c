@@ -49,11 +49,9 @@ static bool is_operator_name(const struct mp_token *key)
 
 static const struct operation *find_operator(const struct mp_token *key)
 {
-    for (size_t i = 0; i < sizeof operators / sizeof operators[0]; i++) {
-        if (mp_is(key, operators[i].name)) {
+    for (size_t i = 0; i < sizeof operators / sizeof operators[0]; i++)
+        if (mp_is(key, operators[i].name))
             return &operators[i];
-        }
-    }
     return NULL;
 }
 
@@ -79,9 +77,8 @@ static int add_arg(struct filter_build *b, struct mp_reader *r, bool is_list, st
                    const struct place *at)
 {
     struct mp_token map, key, name;
-    if (!b->dialect->is_of_session) {
+    if (!b->dialect->is_of_session)
         return refuse_arg(b, at);
-    }
     if (!mp_next(r, &map) || !mp_next(r, &key) || !mp_next(r, &name) || name.type != MP_STR ||
         name.len == 0) {
         struct place place = place_key(at, "$arg", 4);
@@ -117,15 +114,12 @@ static int add_value(struct filter_build *b, struct mp_reader *r, struct filter_
                      const char *op_name, const struct place *at)
 {
     struct mp_token token;
-    if (is_arg(*r)) {
+    if (is_arg(*r))
         return add_arg(b, r, false, list, at);
-    }
-    if (!mp_next(r, &token)) {
+    if (!mp_next(r, &token))
         return FAIL(b, at, "the value is cut");
-    }
-    if (!filter_value_is_scalar(&token)) {
+    if (!filter_value_is_scalar(&token))
         return refuse_value(b, token.type, op_name, at);
-    }
     return build_value(b, list, &token, at);
 }
 
@@ -133,20 +127,16 @@ static int add_values(struct filter_build *b, struct mp_reader *r, struct filter
                       const char *op_name, const struct place *at)
 {
     struct mp_token token;
-    if (is_arg(*r)) {
+    if (is_arg(*r))
         return add_arg(b, r, true, list, at);
-    }
-    if (!mp_next(r, &token) || token.type != MP_ARRAY) {
+    if (!mp_next(r, &token) || token.type != MP_ARRAY)
         return FAIL(b, at, "`%s` needs a list of values", op_name);
-    }
-    if (token.count > FILTER_IN_VALUES) {
+    if (token.count > FILTER_IN_VALUES)
         return FAIL(b, at, "a list has at most %d values", FILTER_IN_VALUES);
-    }
     for (uint32_t i = 0; i < token.count; i++) {
         struct place place = place_index(at, i);
-        if (add_value(b, r, list, op_name, &place) < 0) {
+        if (add_value(b, r, list, op_name, &place) < 0)
             return -1;
-        }
     }
     return 0;
 }
@@ -156,9 +146,8 @@ static int add_leaf(struct filter_build *b, struct mp_reader *r, int path, const
 {
     if (op->operand == OPERAND_BOOL) {
         struct mp_token token;
-        if (!mp_next(r, &token) || token.type != MP_BOOL) {
+        if (!mp_next(r, &token) || token.type != MP_BOOL)
             return FAIL(b, at, "`%s` needs true or false", op->name);
-        }
         return build_leaf(b, op->kind, op->is_negated != !token.boolean, path, NULL, at);
     }
     struct filter_list list = build_list(b);
@@ -180,9 +169,8 @@ static int refuse_operator(struct filter_build *b, const struct mp_token *key, c
 
 static int refuse_field_operator(struct filter_build *b, const struct mp_token *key, const struct place *at)
 {
-    if (is_logical(key)) {
+    if (is_logical(key))
         return FAIL(b, at, "`%.*s` stands beside field names, not below one", (int)key->len, key->bytes);
-    }
     if (mp_is(key, "$arg")) {
         return b->dialect->is_of_session
                    ? FAIL(b, at, "`$arg` stands alone in its map, in the place of a value")
@@ -197,9 +185,8 @@ static uint32_t count_operators(struct mp_reader r, uint32_t count)
     uint32_t found = 0;
     for (uint32_t i = 0; i < count; i++) {
         struct mp_token key;
-        if (!mp_next(&r, &key) || !mp_skip(&r)) {
+        if (!mp_next(&r, &key) || !mp_skip(&r))
             break;
-        }
         found += is_operator_name(&key);
     }
     return found;
@@ -210,12 +197,10 @@ static int add_operators(struct filter_build *b, struct mp_reader *r, int path, 
                          unsigned depth, const struct place *at)
 {
     struct mp_token map, key;
-    if (depth > FILTER_DEPTH) {
+    if (depth > FILTER_DEPTH)
         return FAIL(b, at, "a filter is at most %d deep", FILTER_DEPTH);
-    }
-    if (!mp_next(r, &map) || map.type != MP_MAP || map.count == 0) {
+    if (!mp_next(r, &map) || map.type != MP_MAP || map.count == 0)
         return FAIL(b, at, "`$not` needs a map of operators: {\"$not\": {\"$gt\": 5}}");
-    }
     uint32_t operator_count = count_operators(*r, map.count);
     if (operator_count < map.count) {
         return FAIL(b, at,
@@ -224,26 +209,21 @@ static int add_operators(struct filter_build *b, struct mp_reader *r, int path, 
     }
     bool is_group = is_negated || map.count > 1;
     int group = is_group ? build_begin(b, FILTER_AND, is_negated, at) : 0;
-    if (group < 0) {
+    if (group < 0)
         return -1;
-    }
     for (uint32_t i = 0; i < map.count; i++) {
-        if (!mp_next(r, &key) || key.type != MP_STR) {
+        if (!mp_next(r, &key) || key.type != MP_STR)
             return FAIL(b, at, "the map is cut");
-        }
         struct place place = below(at, &key);
         const struct operation *op = find_operator(&key);
-        if (!op) {
+        if (!op)
             return refuse_field_operator(b, &key, &place);
-        }
         if (op->operand == OPERAND_MAP ? add_operators(b, r, path, true, depth + 1, &place) < 0
-                                       : add_leaf(b, r, path, op, &place) < 0) {
+                                       : add_leaf(b, r, path, op, &place) < 0)
             return -1;
-        }
     }
-    if (is_group) {
+    if (is_group)
         build_end(b, group);
-    }
     return 0;
 }
 
@@ -254,13 +234,11 @@ static int add_field(struct filter_build *b, struct mp_reader *r, const struct m
     int path = build_path(b, key, at);
     struct mp_token token;
     struct mp_reader inside = *r;
-    if (path < 0 || !mp_next(&inside, &token)) {
+    if (path < 0 || !mp_next(&inside, &token))
         return -1;
-    }
     if (token.type == MP_MAP && !is_arg(*r)) {
-        if (count_operators(inside, token.count) == 0) {
+        if (count_operators(inside, token.count) == 0)
             return refuse_value(b, MP_MAP, NULL, at);
-        }
         return add_operators(b, r, path, false, depth, at);
     }
     static const struct operation equality = {NULL, FILTER_EQ, false, OPERAND_VALUE};
@@ -275,18 +253,15 @@ static int add_logical(struct filter_build *b, struct mp_reader *r, const struct
 {
     struct mp_token list;
     bool is_and = mp_is(key, "$and");
-    if (!mp_next(r, &list) || list.type != MP_ARRAY || list.count == 0) {
+    if (!mp_next(r, &list) || list.type != MP_ARRAY || list.count == 0)
         return FAIL(b, at, "`%.*s` needs a list of at least one filter", (int)key->len, key->bytes);
-    }
     int group = build_begin(b, is_and ? FILTER_AND : FILTER_OR, mp_is(key, "$nor"), at);
-    if (group < 0) {
+    if (group < 0)
         return -1;
-    }
     for (uint32_t i = 0; i < list.count; i++) {
         struct place place = place_index(at, i);
-        if (add_query(b, r, depth + 1, &place) < 0) {
+        if (add_query(b, r, depth + 1, &place) < 0)
             return -1;
-        }
     }
     build_end(b, group);
     return 0;
@@ -295,13 +270,11 @@ static int add_logical(struct filter_build *b, struct mp_reader *r, const struct
 static int add_condition(struct filter_build *b, struct mp_reader *r, unsigned depth, const struct place *at)
 {
     struct mp_token key;
-    if (!mp_next(r, &key) || key.type != MP_STR) {
+    if (!mp_next(r, &key) || key.type != MP_STR)
         return FAIL(b, at, "the map is cut");
-    }
     struct place place = below(at, &key);
-    if (is_logical(&key)) {
+    if (is_logical(&key))
         return add_logical(b, r, &key, depth, &place);
-    }
     if (is_operator_name(&key)) {
         if (mp_is(&key, "$not")) {
             return FAIL(b, &place,
@@ -320,38 +293,30 @@ static int add_condition(struct filter_build *b, struct mp_reader *r, unsigned d
 static int add_query(struct filter_build *b, struct mp_reader *r, unsigned depth, const struct place *at)
 {
     struct mp_token map = {.type = MP_NIL};
-    if (depth > FILTER_DEPTH) {
+    if (depth > FILTER_DEPTH)
         return FAIL(b, at, "a filter is at most %d deep", FILTER_DEPTH);
-    }
-    if (!mp_next(r, &map) || map.type != MP_MAP) {
+    if (!mp_next(r, &map) || map.type != MP_MAP)
         return FAIL(b, at, "a filter is a map, not %s", mp_type_name(map.type));
-    }
     bool is_group = map.count != 1;
     int group = is_group ? build_begin(b, FILTER_AND, false, at) : 0;
-    if (group < 0) {
+    if (group < 0)
         return -1;
-    }
-    for (uint32_t i = 0; i < map.count; i++) {
-        if (add_condition(b, r, depth, at) < 0) {
+    for (uint32_t i = 0; i < map.count; i++)
+        if (add_condition(b, r, depth, at) < 0)
             return -1;
-        }
-    }
-    if (is_group) {
+    if (is_group)
         build_end(b, group);
-    }
     return 0;
 }
 
 static int compile_text(struct filter_build *b, const uint8_t *text, size_t len, const struct place *at)
 {
     const struct mp_rules rules = {MP_REFUSE_DUPLICATES, 0, b->dialect->code};
-    if (mp_check(text, len, &rules, at, b->fault) < 0) {
+    if (mp_check(text, len, &rules, at, b->fault) < 0)
         return -1;
-    }
     struct mp_reader r = mp_reader(text, len);
-    if (!b->dialect->is_of_element) {
+    if (!b->dialect->is_of_element)
         return add_query(b, &r, 1, at);
-    }
     int path = build_path(b, NULL, at);
     return path < 0 ? -1 : add_operators(b, &r, path, false, 1, at);
 }
@@ -361,16 +326,14 @@ int filter_compile_dialect(struct filter **out, const void *mp, size_t len,
 {
     struct filter_build b = {.dialect = dialect, .fault = fault};
     uint8_t *text = malloc(len > 0 ? len : 1);
-    if (!text) {
+    if (!text)
         return fault_set(fault, CODE_OVERLOADED, at, "no memory for the filter");
-    }
     memcpy(text, mp, len);
     struct filter *filter = NULL;
     if (compile_text(&b, text, len, at) == 0) {
         filter = build_finish(&b);
-        if (!filter) {
+        if (!filter)
             fault_set(fault, CODE_OVERLOADED, at, "no memory for the filter");
-        }
     }
     build_deinit(&b);
     if (!filter) {

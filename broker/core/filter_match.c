@@ -25,18 +25,16 @@ struct filter_values filter_values(const struct filter *filter, const struct fil
                                    const struct filter_node *node)
 {
     const struct filter_list *list = &filter->lists[node->list];
-    if (args) {
+    if (args)
         return args->lists[node->list];
-    }
     return (struct filter_values){filter->values + list->first, list->count};
 }
 
 static bool found_one_of_all(struct leaf *leaf, const struct mp_token *token)
 {
     int i = filter_value_find(leaf->values.at, leaf->values.count, token);
-    if (i < 0) {
+    if (i < 0)
         return false;
-    }
     uint64_t bit = UINT64_C(1) << (i % 64);
     if (!(leaf->found[i / 64] & bit)) {
         leaf->found[i / 64] |= bit;
@@ -48,21 +46,16 @@ static bool found_one_of_all(struct leaf *leaf, const struct mp_token *token)
 /* Whether this value, as it stands, ends the search. */
 static bool test_token(struct leaf *leaf, const struct mp_token *token)
 {
-    if (leaf->kind == FILTER_EXISTS) {
+    if (leaf->kind == FILTER_EXISTS)
         return true;
-    }
-    if (leaf->values.count == 0 || !filter_value_is_scalar(token)) {
+    if (leaf->values.count == 0 || !filter_value_is_scalar(token))
         return false;
-    }
-    if (leaf->kind == FILTER_EQ || leaf->kind == FILTER_IN) {
+    if (leaf->kind == FILTER_EQ || leaf->kind == FILTER_IN)
         return filter_value_find(leaf->values.at, leaf->values.count, token) >= 0;
-    }
-    if (leaf->kind == FILTER_ALL) {
+    if (leaf->kind == FILTER_ALL)
         return found_one_of_all(leaf, token);
-    }
-    if (!filter_value_same_kind(token, leaf->values.at)) {
+    if (!filter_value_same_kind(token, leaf->values.at))
         return false;
-    }
     int order = filter_value_compare(token, leaf->values.at);
     switch (leaf->kind) {
     case FILTER_GT:
@@ -81,18 +74,15 @@ static bool test_elements(struct leaf *leaf, struct mp_reader r, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         struct mp_reader element = r;
         struct mp_token token;
-        if (!mp_next(&element, &token)) {
+        if (!mp_next(&element, &token))
             return false;
-        }
         if (token.type == MP_ARRAY || token.type == MP_MAP) {
-            if (!mp_skip(&r)) {
+            if (!mp_skip(&r))
                 return false;
-            }
             continue; /* equal to no scalar */
         }
-        if (test_token(leaf, &token)) {
+        if (test_token(leaf, &token))
             return true;
-        }
         r = element;
     }
     return false;
@@ -107,15 +97,12 @@ static bool walk_indexed(struct leaf *leaf, struct mp_reader r, unsigned part)
 {
     struct mp_token token;
     struct mp_reader inside = r;
-    if (!mp_next(&inside, &token)) {
+    if (!mp_next(&inside, &token))
         return false;
-    }
-    if (part + 1 == leaf->part_count) {
+    if (part + 1 == leaf->part_count)
         return test_token(leaf, &token);
-    }
-    if (token.type == MP_ARRAY) {
+    if (token.type == MP_ARRAY)
         return walk_elements(leaf, inside, token.count, part + 1);
-    }
     return token.type == MP_MAP && walk(leaf, r, part + 1);
 }
 
@@ -124,18 +111,14 @@ static bool walk_elements(struct leaf *leaf, struct mp_reader r, uint32_t count,
     for (uint32_t i = 0; i < count; i++) {
         struct mp_reader inside = r;
         struct mp_token token;
-        if (!mp_next(&inside, &token)) {
+        if (!mp_next(&inside, &token))
             return false;
-        }
-        if (token.type == MP_MAP && walk(leaf, r, part)) {
+        if (token.type == MP_MAP && walk(leaf, r, part))
             return true;
-        }
-        if (leaf->parts[part].index == i && walk_indexed(leaf, r, part)) {
+        if (leaf->parts[part].index == i && walk_indexed(leaf, r, part))
             return true;
-        }
-        if (!doc_skip(&r)) {
+        if (!doc_skip(&r))
             return false;
-        }
     }
     return false;
 }
@@ -144,13 +127,11 @@ static bool walk_elements(struct leaf *leaf, struct mp_reader r, uint32_t count,
 static bool walk(struct leaf *leaf, struct mp_reader r, unsigned part)
 {
     struct mp_token token;
-    if (!mp_next(&r, &token)) {
+    if (!mp_next(&r, &token))
         return false;
-    }
     if (part == leaf->part_count) {
-        if (token.type == MP_ARRAY && leaf->kind != FILTER_EXISTS) {
+        if (token.type == MP_ARRAY && leaf->kind != FILTER_EXISTS)
             return test_elements(leaf, r, token.count);
-        }
         return test_token(leaf, &token);
     }
     if (token.type == MP_MAP) {
@@ -197,17 +178,15 @@ static bool match_leaf(const struct filter *filter, const struct filter_args *ar
     struct leaf leaf = {
         .kind = node->kind, .parts = filter->parts + path->first_part, .part_count = path->part_count};
     uint64_t found[FOUND_WORDS];
-    if (leaf.kind != FILTER_EXISTS) {
+    if (leaf.kind != FILTER_EXISTS)
         leaf.values = filter_values(filter, args, node);
-    }
     if (leaf.kind == FILTER_ALL) {
         memset(found, 0, (leaf.values.count + 63) / 64 * sizeof found[0]);
         leaf.found = found;
         leaf.missing = leaf.values.count;
     }
-    if (path->source != FILTER_SESSION) {
+    if (path->source != FILTER_SESSION)
         return match_pseudo(&leaf, path->source, subject);
-    }
     return walk(&leaf, mp_reader(subject->session, subject->session_len), 0);
 }
 
@@ -222,10 +201,8 @@ static bool match_node(const struct filter *filter, const struct filter_args *ar
     } else {
         bool decides = node->kind == FILTER_OR; /* the first child with this result ends it */
         result = !decides;
-        for (unsigned child = n + 1; child < node->end && result != decides;
-             child = filter->nodes[child].end) {
+        for (unsigned child = n + 1; child < node->end && result != decides; child = filter->nodes[child].end)
             result = match_node(filter, args, child, subject);
-        }
     }
     return result != node->is_negated;
 }
@@ -233,9 +210,8 @@ static bool match_node(const struct filter *filter, const struct filter_args *ar
 bool filter_matches(const struct filter *filter, const struct filter_args *args,
                     const struct subject *subject)
 {
-    if (!args && filter->slot_count > 0) {
+    if (!args && filter->slot_count > 0)
         return false; /* nobody is better than all that are not equal to nothing */
-    }
     return match_node(filter, args, 0, subject);
 }
 

@@ -34,9 +34,8 @@ bool filter_value_same_kind(const struct mp_token *a, const struct mp_token *b)
 static int compare_strings(const struct mp_token *a, const struct mp_token *b)
 {
     int order = memcmp(a->bytes, b->bytes, a->len < b->len ? a->len : b->len);
-    if (order == 0) {
+    if (order == 0)
         return (a->len > b->len) - (a->len < b->len);
-    }
     return order < 0 ? -1 : 1;
 }
 
@@ -44,14 +43,12 @@ int filter_value_compare(const struct mp_token *a, const struct mp_token *b)
 {
     enum kind kind = kind_of(a);
     enum kind other = kind_of(b);
-    if (kind != other) {
+    if (kind != other)
         return kind < other ? -1 : 1;
-    }
     switch (kind) {
     case KIND_NUMBER:
-        if (a->type == MP_UINT && b->type == MP_UINT) {
+        if (a->type == MP_UINT && b->type == MP_UINT)
             return (a->uint > b->uint) - (a->uint < b->uint);
-        }
         return mp_compare_numbers(a, b);
     case KIND_STRING:
         return compare_strings(a, b);
@@ -70,16 +67,13 @@ static int compare_for_sort(const void *a, const void *b)
 
 uint32_t filter_value_sort(struct mp_token *values, uint32_t count)
 {
-    if (count < 2) {
+    if (count < 2)
         return count;
-    }
     qsort(values, count, sizeof *values, compare_for_sort);
     uint32_t kept = 1;
-    for (uint32_t i = 1; i < count; i++) {
-        if (filter_value_compare(&values[kept - 1], &values[i]) != 0) {
+    for (uint32_t i = 1; i < count; i++)
+        if (filter_value_compare(&values[kept - 1], &values[i]) != 0)
             values[kept++] = values[i];
-        }
-    }
     return kept;
 }
 
@@ -90,14 +84,12 @@ int filter_value_find(const struct mp_token *values, uint32_t count, const struc
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         int order = filter_value_compare(value, &values[middle]);
-        if (order == 0) {
+        if (order == 0)
             return (int)middle;
-        }
-        if (order < 0) {
+        if (order < 0)
             high = middle;
-        } else {
+        else
             low = middle + 1;
-        }
     }
     return -1;
 }

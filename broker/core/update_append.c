@@ -13,12 +13,10 @@ static int add_value(struct update_build *b, struct update_op *op, struct doc_va
                      const struct place *at)
 {
     struct update_value entry = {.value = value};
-    if (b->values.len / sizeof entry >= UPDATE_VALUES) {
+    if (b->values.len / sizeof entry >= UPDATE_VALUES)
         return fault_set(b->fault, CODE_BAD_UPDATE, at, "an update appends at most %d values", UPDATE_VALUES);
-    }
-    if (update_check_value(b, op, value, 1, at) < 0) {
+    if (update_check_value(b, op, value, 1, at) < 0)
         return -1;
-    }
     buf_put(&b->values, &entry, sizeof entry);
     op->value_count++;
     return 0;
@@ -27,18 +25,15 @@ static int add_value(struct update_build *b, struct update_op *op, struct doc_va
 static int add_each(struct update_build *b, struct update_op *op, struct mp_reader *r, const struct place *at)
 {
     struct mp_token list;
-    if (!mp_next(r, &list) || list.type != MP_ARRAY) {
+    if (!mp_next(r, &list) || list.type != MP_ARRAY)
         return fault_set(b->fault, CODE_BAD_UPDATE, at, "`$each` needs a list");
-    }
-    if (list.count > UPDATE_EACH_VALUES) {
+    if (list.count > UPDATE_EACH_VALUES)
         return fault_set(b->fault, CODE_BAD_UPDATE, at, "`$each` has at most %d values", UPDATE_EACH_VALUES);
-    }
     for (uint32_t i = 0; i < list.count; i++) {
         struct place place = place_index(at, i);
         struct doc_value value;
-        if (!mp_raw(r, &value.bytes, &value.len) || add_value(b, op, value, &place) < 0) {
+        if (!mp_raw(r, &value.bytes, &value.len) || add_value(b, op, value, &place) < 0)
             return -1;
-        }
     }
     return 0;
 }
@@ -103,9 +98,8 @@ static int add_modifiers(struct update_build *b, struct update_op *op, struct mp
         } else {
             rc = refuse_modifier(b, op, &key, &place);
         }
-        if (rc < 0) {
+        if (rc < 0)
             return -1;
-        }
     }
     return has_each ? 0 : fault_set(b->fault, CODE_BAD_UPDATE, at, "`$slice` needs `$each` beside it");
 }
@@ -115,12 +109,10 @@ static bool has_modifier(struct mp_reader r, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         struct mp_token key;
-        if (!mp_next(&r, &key) || !mp_skip(&r)) {
+        if (!mp_next(&r, &key) || !mp_skip(&r))
             return false;
-        }
-        if (key.type == MP_STR && key.len > 0 && key.bytes[0] == '$') {
+        if (key.type == MP_STR && key.len > 0 && key.bytes[0] == '$')
             return true;
-        }
     }
     return false;
 }
@@ -145,32 +137,27 @@ static unsigned drop_repeated(struct update_value *values, unsigned count)
 {
     qsort(values, count, sizeof *values, compare_values);
     unsigned kept = 1;
-    for (unsigned i = 1; i < count; i++) {
-        if (doc_compare(values[kept - 1].value, values[i].value) != 0) {
+    for (unsigned i = 1; i < count; i++)
+        if (doc_compare(values[kept - 1].value, values[i].value) != 0)
             values[kept++] = values[i];
-        }
-    }
     return kept;
 }
 
 /* Drop what is there twice and note the order, so that applying needs one binary search per element. */
 static int prepare_set(struct update_build *b, struct update_op *op, const struct place *at)
 {
-    if (b->values.failed || op->value_count == 0) {
+    if (b->values.failed || op->value_count == 0)
         return 0;
-    }
     struct update_value *values = (struct update_value *)(void *)b->values.data + op->first_value;
     unsigned count = drop_repeated(values, op->value_count);
     b->values.len -= (op->value_count - count) * sizeof *values;
     op->value_count = (uint16_t)count;
     /* The places in sorted order, by which the values, put back in their own order, are found again. */
     const uint8_t **sorted = malloc(count * sizeof *sorted);
-    if (!sorted) {
+    if (!sorted)
         return fault_set(b->fault, CODE_OVERLOADED, at, "no memory for the update");
-    }
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < count; i++)
         sorted[i] = values[i].value.bytes;
-    }
     qsort(values, count, sizeof *values, compare_places);
     for (unsigned i = 0; i < count; i++) {
         struct update_value key = {.value = {sorted[i], 0}};
@@ -189,8 +176,7 @@ int update_compile_append(struct update_build *b, struct update_op *op, const st
     int rc = mp_next(&r, &token) && token.type == MP_MAP && has_modifier(r, token.count)
                  ? add_modifiers(b, op, r, token.count, at)
                  : add_value(b, op, op->value, at);
-    if (rc < 0 || op->kind == UPDATE_PUSH) {
+    if (rc < 0 || op->kind == UPDATE_PUSH)
         return rc;
-    }
     return prepare_set(b, op, at);
 }

@@ -27,9 +27,8 @@ enum update_outcome update_fail(struct update_run *run, const struct update_op *
 
 bool update_fits(struct update_run *run)
 {
-    if (run->out->len - run->start <= run->limit_bytes) {
+    if (run->out->len - run->start <= run->limit_bytes)
         return true;
-    }
     fault_set(run->fault, CODE_SESSION_TOO_LARGE, run->at, "a session has at most %zu bytes",
               run->limit_bytes);
     return false;
@@ -66,9 +65,8 @@ static struct update_span group_at(const struct update_run *run, struct update_s
 {
     const struct path_part *part = &op_at(run, from)->parts[span.depth];
     unsigned to = from + 1;
-    while (to < span.to && path_part_compare(part, &op_at(run, to)->parts[span.depth]) == 0) {
+    while (to < span.to && path_part_compare(part, &op_at(run, to)->parts[span.depth]) == 0)
         to++;
-    }
     return (struct update_span){from, to, span.depth + 1};
 }
 
@@ -80,15 +78,13 @@ struct update_span update_group_of(const struct update_run *run, struct update_s
     unsigned high = span.to;
     while (low < high) {
         unsigned middle = low + (high - low) / 2;
-        if (path_part_compare(&op_at(run, middle)->parts[span.depth], &part) < 0) {
+        if (path_part_compare(&op_at(run, middle)->parts[span.depth], &part) < 0)
             low = middle + 1;
-        } else {
+        else
             high = middle;
-        }
     }
-    if (low == span.to || path_part_compare(&op_at(run, low)->parts[span.depth], &part) != 0) {
+    if (low == span.to || path_part_compare(&op_at(run, low)->parts[span.depth], &part) != 0)
         return (struct update_span){low, low, span.depth};
-    }
     return group_at(run, span, low);
 }
 
@@ -117,25 +113,22 @@ static enum update_outcome create_field(struct update_run *run, struct update_sp
     size_t before = run->out->len;
     mp_put_str(run->out, name->text, name->len);
     enum update_outcome outcome = create_value(run, group);
-    if (outcome == UPDATE_ABSENT) {
+    if (outcome == UPDATE_ABSENT)
         run->out->len = before;
-    }
     return outcome;
 }
 
 static enum update_outcome create_value(struct update_run *run, struct update_span span)
 {
     uint32_t count = 0;
-    if (update_is_leaf(run, span)) {
+    if (update_is_leaf(run, span))
         return update_leaf(run, op_at(run, span.from), (struct doc_value){NULL, 0});
-    }
     size_t mark = mp_open(run->out);
     for (unsigned i = span.from; i < span.to;) {
         struct update_span group = group_at(run, span, i);
         enum update_outcome outcome = create_field(run, group);
-        if (outcome == UPDATE_FAILED) {
+        if (outcome == UPDATE_FAILED)
             return outcome;
-        }
         count += outcome == UPDATE_WRITTEN;
         i = group.to;
     }
@@ -154,9 +147,8 @@ static enum update_outcome apply_pair(struct update_run *run, const uint8_t *pai
     size_t before = run->out->len;
     buf_put(run->out, pair, (size_t)(value.bytes - pair));
     enum update_outcome outcome = apply_value(run, value, group);
-    if (outcome == UPDATE_ABSENT) {
+    if (outcome == UPDATE_ABSENT)
         run->out->len = before;
-    }
     return outcome;
 }
 
@@ -167,9 +159,8 @@ static int create_fields(struct update_run *run, struct update_span span, const 
         struct update_span group = group_at(run, span, i);
         if (!(seen[i / 64] & UINT64_C(1) << i % 64)) {
             enum update_outcome outcome = create_field(run, group);
-            if (outcome == UPDATE_FAILED) {
+            if (outcome == UPDATE_FAILED)
                 return -1;
-            }
             *count += outcome == UPDATE_WRITTEN;
         }
         i = group.to;
@@ -188,26 +179,22 @@ static enum update_outcome apply_map(struct update_run *run, struct mp_reader r,
         const uint8_t *pair = r.at;
         struct mp_token name;
         struct doc_value value;
-        if (!mp_next(&r, &name) || name.type != MP_STR || !take_value(&r, &value)) {
+        if (!mp_next(&r, &name) || name.type != MP_STR || !take_value(&r, &value))
             break;
-        }
         struct update_span group = update_group_of(run, span, &name);
-        if (group.from == group.to) {
+        if (group.from == group.to)
             continue;
-        }
         seen[group.from / 64] |= UINT64_C(1) << group.from % 64;
         buf_put(run->out, untouched, (size_t)(pair - untouched));
         untouched = r.at;
         enum update_outcome outcome = apply_pair(run, pair, value, group);
-        if (outcome == UPDATE_FAILED) {
+        if (outcome == UPDATE_FAILED)
             return outcome;
-        }
         kept -= outcome == UPDATE_ABSENT;
     }
     buf_put(run->out, untouched, (size_t)(r.at - untouched));
-    if (create_fields(run, span, seen, &kept) < 0) {
+    if (create_fields(run, span, seen, &kept) < 0)
         return UPDATE_FAILED;
-    }
     mp_close_map(run->out, mark, kept);
     return update_fits(run) ? UPDATE_WRITTEN : UPDATE_FAILED;
 }
@@ -230,21 +217,18 @@ static enum update_outcome create_element(struct update_run *run, struct update_
 {
     const struct path_part *part = &op_at(run, group.from)->parts[group.depth - 1];
     bool is_wanted = false;
-    for (unsigned i = group.from; i < group.to; i++) {
+    for (unsigned i = group.from; i < group.to; i++)
         is_wanted = is_wanted || creates(run, op_at(run, i));
-    }
-    if (!is_wanted) {
+    if (!is_wanted)
         return UPDATE_ABSENT;
-    }
     if (part->index >= run->limit_bytes) { /* each element takes a byte */
         fault_set(run->fault, CODE_SESSION_TOO_LARGE, run->at,
                   "an array with an element %.*s is larger than a session's %zu bytes",
                   part->len > 20 ? 20 : (int)part->len, part->text, run->limit_bytes);
         return UPDATE_FAILED;
     }
-    for (; *count < part->index; ++*count) {
+    for (; *count < part->index; ++*count)
         mp_put_nil(run->out);
-    }
     ++*count;
     return update_fits(run) ? create_value(run, group) : UPDATE_FAILED;
 }
@@ -261,9 +245,8 @@ static int create_elements(struct update_run *run, struct update_span span, unsi
                                    part->len > 64 ? 64 : (int)part->len, part->text);
             }
         }
-        if (part->index != PATH_NO_INDEX && create_element(run, group, count) == UPDATE_FAILED) {
+        if (part->index != PATH_NO_INDEX && create_element(run, group, count) == UPDATE_FAILED)
             return -1;
-        }
         i = group.to;
     }
     return 0;
@@ -272,35 +255,29 @@ static int create_elements(struct update_run *run, struct update_span span, unsi
 static enum update_outcome apply_array(struct update_run *run, struct mp_reader r, uint32_t count,
                                        struct update_span span)
 {
-    for (unsigned i = span.from; i < span.to; i++) {
-        if (op_at(run, i)->kind == UPDATE_RENAME_TO && creates(run, op_at(run, i))) {
+    for (unsigned i = span.from; i < span.to; i++)
+        if (op_at(run, i)->kind == UPDATE_RENAME_TO && creates(run, op_at(run, i)))
             return update_fail(run, op_at(run, i), "`$rename` does not move into arrays");
-        }
-    }
     size_t mark = mp_open(run->out);
     const uint8_t *untouched = r.at;
     unsigned next = span.from; /* indexes come first and in order */
     for (uint32_t i = 0; i < count; i++) {
         struct doc_value value;
         const uint8_t *element = r.at;
-        if (!take_value(&r, &value)) {
+        if (!take_value(&r, &value))
             break;
-        }
-        if (next == span.to || op_at(run, next)->parts[span.depth].index != i) {
+        if (next == span.to || op_at(run, next)->parts[span.depth].index != i)
             continue;
-        }
         struct update_span group = group_at(run, span, next);
         next = group.to;
         buf_put(run->out, untouched, (size_t)(element - untouched));
         untouched = r.at;
-        if (apply_element(run, value, group) == UPDATE_FAILED) {
+        if (apply_element(run, value, group) == UPDATE_FAILED)
             return UPDATE_FAILED;
-        }
     }
     buf_put(run->out, untouched, (size_t)(r.at - untouched));
-    if (create_elements(run, span, next, &count) < 0) {
+    if (create_elements(run, span, next, &count) < 0)
         return UPDATE_FAILED;
-    }
     mp_close_array(run->out, mark, count);
     return update_fits(run) ? UPDATE_WRITTEN : UPDATE_FAILED;
 }
@@ -326,16 +303,13 @@ static enum update_outcome apply_value(struct update_run *run, struct doc_value 
 {
     struct mp_reader r = mp_reader(value.bytes, value.len);
     struct mp_token token = {.type = MP_NIL};
-    if (update_is_leaf(run, span)) {
+    if (update_is_leaf(run, span))
         return update_leaf(run, op_at(run, span.from), value);
-    }
     mp_next(&r, &token);
-    if (token.type == MP_MAP) {
+    if (token.type == MP_MAP)
         return apply_map(run, r, token.count, span);
-    }
-    if (token.type == MP_ARRAY) {
+    if (token.type == MP_ARRAY)
         return apply_array(run, r, token.count, span);
-    }
     return pass_scalar(run, value, token.type, span);
 }
 
@@ -351,18 +325,14 @@ int update_apply(const struct update *update, const void *doc, size_t len, size_
     struct doc_value old = {doc, len};
     struct mp_reader r = mp_reader(doc, len);
     struct mp_token map = {.type = MP_NIL};
-    if (!mp_next(&r, &map) || map.type != MP_MAP) {
+    if (!mp_next(&r, &map) || map.type != MP_MAP)
         return fault_set(fault, CODE_UPDATE_FAILED, at, "a session is a map, not %s", mp_type_name(map.type));
-    }
-    if (update_find_renamed(&run, r, map.count) < 0) {
+    if (update_find_renamed(&run, r, map.count) < 0)
         return -1;
-    }
-    if (apply_map(&run, r, map.count, (struct update_span){0, update->op_count, 0}) == UPDATE_FAILED) {
+    if (apply_map(&run, r, map.count, (struct update_span){0, update->op_count, 0}) == UPDATE_FAILED)
         return -1;
-    }
-    if (out->failed) {
+    if (out->failed)
         return fault_set(fault, CODE_OVERLOADED, at, "no memory for the session");
-    }
     struct doc_value result = {out->data + run.start, out->len - run.start};
     *changed = !doc_identical(old, result);
     return 0;

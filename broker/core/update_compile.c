@@ -32,11 +32,9 @@ static const char *const operator_names[] = {"$set",  "$unset", "$inc",      "$m
 const char *update_kind_name(enum update_kind kind)
 {
     kind = kind == UPDATE_RENAME_TO ? UPDATE_RENAME_FROM : kind;
-    for (size_t i = 0; i < OPERATOR_COUNT; i++) {
-        if (operators[i].kind == kind) {
+    for (size_t i = 0; i < OPERATOR_COUNT; i++)
+        if (operators[i].kind == kind)
             return operators[i].name;
-        }
-    }
     return "";
 }
 
@@ -44,9 +42,8 @@ const char *update_kind_name(enum update_kind kind)
 static int count_nodes(struct update_build *b, unsigned more, const struct place *at)
 {
     b->nodes += more;
-    if (b->nodes > UPDATE_NODES) {
+    if (b->nodes > UPDATE_NODES)
         return fault_set(b->fault, CODE_BAD_UPDATE, at, "an update has at most %d parts", UPDATE_NODES);
-    }
     return 0;
 }
 
@@ -55,9 +52,8 @@ static int add_path(struct update_build *b, struct update_op *op, const char *pa
 {
     struct path_part parts[DOC_PATH_PARTS];
     int count = path_split(path, len, parts, CODE_BAD_UPDATE, at, b->fault);
-    if (count < 0) {
+    if (count < 0)
         return -1;
-    }
     op->first_part = (uint32_t)(b->parts.len / sizeof parts[0]);
     op->part_count = (uint8_t)count;
     buf_put(&b->parts, parts, (size_t)count * sizeof parts[0]);
@@ -68,12 +64,10 @@ static int add_path(struct update_build *b, struct update_op *op, const char *pa
 int update_check_value(struct update_build *b, const struct update_op *op, struct doc_value value,
                        unsigned below, const struct place *at)
 {
-    if (doc_check_value(value.bytes, value.len, at, b->fault) < 0) {
+    if (doc_check_value(value.bytes, value.len, at, b->fault) < 0)
         return -1;
-    }
-    if (op->part_count + below + doc_depth(value.bytes, value.len) > DOC_DEPTH) {
+    if (op->part_count + below + doc_depth(value.bytes, value.len) > DOC_DEPTH)
         return fault_set(b->fault, CODE_BAD_VALUE, at, "a session is at most %d deep", DOC_DEPTH);
-    }
     return 0;
 }
 
@@ -86,9 +80,8 @@ static bool is_number(struct doc_value value)
 
 static int add_inc(struct update_build *b, struct update_op *op, const struct place *at)
 {
-    if (update_check_value(b, op, op->value, 0, at) < 0) {
+    if (update_check_value(b, op, op->value, 0, at) < 0)
         return -1;
-    }
     return is_number(op->value) ? 0 : fault_set(b->fault, CODE_BAD_UPDATE, at, "`$inc` needs a number");
 }
 
@@ -97,9 +90,8 @@ static int add_inc(struct update_build *b, struct update_op *op, const struct pl
 static bool is_query(struct mp_reader pairs, uint32_t count)
 {
     struct mp_token key;
-    if (count == 0 || !mp_next(&pairs, &key) || key.type != MP_STR || key.len == 0 || key.bytes[0] != '$') {
+    if (count == 0 || !mp_next(&pairs, &key) || key.type != MP_STR || key.len == 0 || key.bytes[0] != '$')
         return true;
-    }
     return mp_is(&key, "$and") || mp_is(&key, "$or") || mp_is(&key, "$nor");
 }
 
@@ -111,14 +103,12 @@ static int add_pull(struct update_build *b, struct update_op *op, const struct p
         return fault_set(b->fault, CODE_BAD_UPDATE, at,
                          "a list is not compared with; write {\"$in\": [...]} to remove any of these");
     }
-    if (token.type != MP_MAP) {
+    if (token.type != MP_MAP)
         return update_check_value(b, op, op->value, 0, at);
-    }
     op->pulls_maps = is_query(r, token.count);
     struct filter_dialect dialect = {CODE_BAD_UPDATE, false, !op->pulls_maps};
-    if (filter_compile_dialect(&op->pull, op->value.bytes, op->value.len, &dialect, at, b->fault) < 0) {
+    if (filter_compile_dialect(&op->pull, op->value.bytes, op->value.len, &dialect, at, b->fault) < 0)
         return -1;
-    }
     if (count_nodes(b, op->pull->node_count, at) < 0) {
         filter_free(op->pull);
         return -1;
@@ -130,15 +120,13 @@ static int add_rename(struct update_build *b, struct update_op *op, const struct
 {
     struct mp_token to;
     struct mp_reader r = mp_reader(op->value.bytes, op->value.len);
-    if (!mp_next(&r, &to) || to.type != MP_STR) {
+    if (!mp_next(&r, &to) || to.type != MP_STR)
         return fault_set(b->fault, CODE_BAD_UPDATE, at, "`$rename` needs the new path as a string");
-    }
     op->rename = b->renames++;
     struct update_op target = *op;
     target.kind = UPDATE_RENAME_TO;
-    if (add_path(b, &target, to.bytes, to.len, at) < 0) {
+    if (add_path(b, &target, to.bytes, to.len, at) < 0)
         return -1;
-    }
     buf_put(&b->ops, &target, sizeof target);
     return 0;
 }
@@ -170,19 +158,16 @@ static int add_operation(struct update_build *b, enum update_kind kind, struct m
                          const struct place *at)
 {
     struct mp_token key = {.type = MP_NIL};
-    if (!mp_next(r, &key) || key.type != MP_STR) {
+    if (!mp_next(r, &key) || key.type != MP_STR)
         return fault_set(b->fault, CODE_BAD_UPDATE, at, "paths are strings, not %s", mp_type_name(key.type));
-    }
     struct place place = place_key(at, key.bytes, key.len);
     struct update_op op = {.kind = (uint8_t)kind, .key = key.bytes, .key_len = key.len};
     if (!mp_raw(r, &op.value.bytes, &op.value.len) || add_path(b, &op, key.bytes, key.len, &place) < 0 ||
-        add_operand(b, &op, &place) < 0) {
+        add_operand(b, &op, &place) < 0)
         return -1;
-    }
     buf_put(&b->ops, &op, sizeof op);
-    if (b->ops.failed) {
+    if (b->ops.failed)
         filter_free(op.pull); /* nobody else knows it */
-    }
     return 0;
 }
 
@@ -212,25 +197,20 @@ static int add_operator(struct update_build *b, struct mp_reader *r, unsigned *s
     }
     struct place place = place_key(at, key.bytes, key.len);
     size_t n = 0;
-    while (n < OPERATOR_COUNT && !mp_is(&key, operators[n].name)) {
+    while (n < OPERATOR_COUNT && !mp_is(&key, operators[n].name))
         n++;
-    }
-    if (n == OPERATOR_COUNT) {
+    if (n == OPERATOR_COUNT)
         return refuse_operator(b, &key, &place);
-    }
-    if (*seen & (1u << n)) {
+    if (*seen & (1u << n))
         return fault_set(b->fault, CODE_BAD_UPDATE, &place, "`%s` stands there twice", operators[n].name);
-    }
     *seen |= 1u << n;
     if (!mp_next(r, &map) || map.type != MP_MAP) {
         return fault_set(b->fault, CODE_BAD_UPDATE, &place, "`%s` needs a map of paths, not %s",
                          operators[n].name, mp_type_name(map.type));
     }
-    for (uint32_t i = 0; i < map.count; i++) {
-        if (add_operation(b, operators[n].kind, r, &place) < 0) {
+    for (uint32_t i = 0; i < map.count; i++)
+        if (add_operation(b, operators[n].kind, r, &place) < 0)
             return -1;
-        }
-    }
     return 0;
 }
 
@@ -243,14 +223,11 @@ static int compile_text(struct update_build *b, const uint8_t *text, size_t len,
         return fault_set(b->fault, CODE_BAD_UPDATE, at, "an update is a map of operators, not %s",
                          mp_type_name(map.type));
     }
-    if (map.count == 0) {
+    if (map.count == 0)
         return fault_set(b->fault, CODE_BAD_UPDATE, at, "the update has no operator");
-    }
-    for (uint32_t i = 0; i < map.count; i++) {
-        if (add_operator(b, &r, &seen, at) < 0) {
+    for (uint32_t i = 0; i < map.count; i++)
+        if (add_operator(b, &r, &seen, at) < 0)
             return -1;
-        }
-    }
     return 0;
 }
 
@@ -260,9 +237,8 @@ static int compare_paths(const void *a, const void *b)
     const struct update_op *y = b;
     for (unsigned i = 0; i < x->part_count && i < y->part_count; i++) {
         int order = path_part_compare(&x->parts[i], &y->parts[i]);
-        if (order != 0) {
+        if (order != 0)
             return order;
-        }
     }
     return (int)x->part_count - (int)y->part_count;
 }
@@ -291,29 +267,25 @@ static int refuse_conflicts(const struct update *update, const struct place *at,
 static bool finish(struct update_build *b, struct update *update)
 {
     size_t len;
-    if (b->ops.failed || b->parts.failed || b->values.failed) {
+    if (b->ops.failed || b->parts.failed || b->values.failed)
         return false;
-    }
     update->op_count = (uint16_t)(b->ops.len / sizeof(struct update_op));
     update->rename_count = b->renames;
     update->ops = (void *)buf_take(&b->ops, &len);
     update->parts = (void *)buf_take(&b->parts, &len);
     update->values = (void *)buf_take(&b->values, &len);
-    for (unsigned i = 0; i < update->op_count; i++) {
+    for (unsigned i = 0; i < update->op_count; i++)
         update->ops[i].parts = update->parts + update->ops[i].first_part;
-    }
-    if (update->op_count > 1) {
+    if (update->op_count > 1)
         qsort(update->ops, update->op_count, sizeof update->ops[0], compare_paths);
-    }
     return true;
 }
 
 static void build_deinit(struct update_build *b)
 {
     struct update_op *ops = (void *)b->ops.data;
-    for (size_t i = 0; i < b->ops.len / sizeof *ops; i++) {
+    for (size_t i = 0; i < b->ops.len / sizeof *ops; i++)
         filter_free(ops[i].pull);
-    }
     buf_deinit(&b->ops);
     buf_deinit(&b->parts);
     buf_deinit(&b->values);
@@ -347,12 +319,10 @@ int update_compile(struct update **out, const void *mp, size_t len, const struct
 
 void update_free(struct update *update)
 {
-    if (!update) {
+    if (!update)
         return;
-    }
-    for (unsigned i = 0; i < update->op_count; i++) {
+    for (unsigned i = 0; i < update->op_count; i++)
         filter_free(update->ops[i].pull);
-    }
     free(update->ops);
     free(update->parts);
     free(update->values);
@@ -363,9 +333,7 @@ void update_free(struct update *update)
 void update_each_set(const struct update *update, void (*fn)(void *arg, const char *path, size_t len),
                      void *arg)
 {
-    for (unsigned i = 0; i < update->op_count; i++) {
-        if (update->ops[i].kind == UPDATE_SET) {
+    for (unsigned i = 0; i < update->op_count; i++)
+        if (update->ops[i].kind == UPDATE_SET)
             fn(arg, update->ops[i].key, update->ops[i].key_len);
-        }
-    }
 }

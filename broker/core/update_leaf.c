@@ -29,11 +29,10 @@ static double to_real(const struct mp_token *number)
 static void put_difference(struct buf *out, uint64_t more, int64_t less)
 {
     uint64_t taken = (uint64_t)(-(less + 1)) + 1; /* also of INT64_MIN */
-    if (more >= taken) {
+    if (more >= taken)
         mp_put_uint(out, more - taken);
-    } else {
+    else
         mp_put_int(out, (int64_t)(more - taken));
-    }
 }
 
 /* Write the sum. False if it is too large for its type. */
@@ -66,17 +65,14 @@ static enum update_outcome put_value(struct update_run *run, struct doc_value va
 
 static enum update_outcome apply_inc(struct update_run *run, const struct update_op *op, struct doc_value old)
 {
-    if (!old.bytes) {
+    if (!old.bytes)
         return put_value(run, op->value);
-    }
     struct mp_token have = token_of(old);
     struct mp_token more = token_of(op->value);
-    if (have.type != MP_UINT && have.type != MP_INT && have.type != MP_FLOAT) {
+    if (have.type != MP_UINT && have.type != MP_INT && have.type != MP_FLOAT)
         return update_fail(run, op, "`$inc` of %s", mp_type_name(have.type));
-    }
-    if (!put_sum(run->out, &have, &more)) {
+    if (!put_sum(run->out, &have, &more))
         return update_fail(run, op, "the sum is too large");
-    }
     return UPDATE_WRITTEN;
 }
 
@@ -84,9 +80,8 @@ static enum update_outcome apply_rename_to(struct update_run *run, const struct 
                                            struct doc_value old)
 {
     struct doc_value moved = run->renamed[op->rename];
-    if (!moved.bytes) {
+    if (!moved.bytes)
         return old.bytes ? put_value(run, old) : UPDATE_ABSENT;
-    }
     if (op->part_count + doc_depth(moved.bytes, moved.len) > DOC_DEPTH) {
         fault_set(run->fault, CODE_BAD_VALUE, run->at, "a session is at most %d deep", DOC_DEPTH);
         return UPDATE_FAILED;

@@ -21,27 +21,23 @@ static int refuse_element(struct update_run *run, const struct update_op *op, un
         struct mp_token token = {.type = MP_NIL};
         bool is_there;
         mp_next(&r, &token);
-        if (token.type == MP_MAP) {
+        if (token.type == MP_MAP)
             is_there = doc_find(r, token.count, name->text, name->len, &r);
-        } else if (token.type == MP_ARRAY && name->index != PATH_NO_INDEX) {
+        else if (token.type == MP_ARRAY && name->index != PATH_NO_INDEX)
             is_there = doc_element(r, token.count, name->index, &r);
-        } else {
+        else
             return refuse(run, op, part, token.type);
-        }
-        if (!is_there) {
+        if (!is_there)
             return 0;
-        }
     }
     return update_fail(run, op, "`$rename` does not move elements of arrays");
 }
 
 static bool has_source(const struct update_run *run, struct update_span span)
 {
-    for (unsigned i = span.from; i < span.to; i++) {
-        if (run->update->ops[i].kind == UPDATE_RENAME_FROM) {
+    for (unsigned i = span.from; i < span.to; i++)
+        if (run->update->ops[i].kind == UPDATE_RENAME_FROM)
             return true;
-        }
-    }
     return false;
 }
 
@@ -53,22 +49,19 @@ static int find_in_value(struct update_run *run, struct doc_value value, struct 
     struct mp_reader whole = mp_reader(value.bytes, value.len);
     struct mp_reader r = whole;
     struct mp_token token = {.type = MP_NIL};
-    if (!has_source(run, span)) {
+    if (!has_source(run, span))
         return 0;
-    }
     if (update_is_leaf(run, span)) {
         run->renamed[run->update->ops[span.from].rename] = value;
         return 0;
     }
     mp_next(&r, &token);
-    if (token.type == MP_MAP) {
+    if (token.type == MP_MAP)
         return find_in_map(run, r, token.count, span);
-    }
     for (unsigned i = span.from; i < span.to; i++) {
         const struct update_op *op = &run->update->ops[i];
-        if (op->kind == UPDATE_RENAME_FROM && refuse_element(run, op, span.depth, whole) < 0) {
+        if (op->kind == UPDATE_RENAME_FROM && refuse_element(run, op, span.depth, whole) < 0)
             return -1;
-        }
     }
     return 0;
 }
@@ -79,13 +72,11 @@ static int find_in_map(struct update_run *run, struct mp_reader pairs, uint32_t 
     for (uint32_t i = 0; i < count; i++) {
         struct mp_token name;
         struct doc_value value;
-        if (!mp_next(&pairs, &name) || name.type != MP_STR || !mp_raw(&pairs, &value.bytes, &value.len)) {
+        if (!mp_next(&pairs, &name) || name.type != MP_STR || !mp_raw(&pairs, &value.bytes, &value.len))
             break;
-        }
         struct update_span group = update_group_of(run, span, &name);
-        if (group.from < group.to && find_in_value(run, value, group) < 0) {
+        if (group.from < group.to && find_in_value(run, value, group) < 0)
             return -1;
-        }
     }
     return 0;
 }
