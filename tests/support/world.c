@@ -14,6 +14,8 @@
 #include "wire/json.h"
 #include "wire/mp.h"
 
+struct world w;
+
 static void put_json(struct buf *out, const void *mp, size_t len)
 {
     const struct mp_rules rules = {.flags = MP_ALLOW_BIN, .depth = MP_DEPTH_MAX};
@@ -25,115 +27,115 @@ static void put_json(struct buf *out, const void *mp, size_t len)
 
 static void on_publish(void *arg, const void *body, size_t len)
 {
-    struct world *w = arg;
+    struct world *world = arg;
     size_t topic = strnlen(body, len);
     assert_true(topic < len);
-    buf_printf(&w->trace, "publish %s ", (const char *)body);
-    put_json(&w->trace, (const char *)body + topic + 1, len - topic - 1);
-    buf_put_text(&w->trace, "\n");
+    buf_printf(&world->trace, "publish %s ", (const char *)body);
+    put_json(&world->trace, (const char *)body + topic + 1, len - topic - 1);
+    buf_put_text(&world->trace, "\n");
 }
 
 static int on_deliver(void *arg, void *peer, struct message *m, enum delivery kind)
 {
-    struct world *w = arg;
+    struct world *world = arg;
     (void)kind;
-    if (w->full_peer && strcmp(peer, w->full_peer) == 0)
+    if (world->full_peer && strcmp(peer, world->full_peer) == 0)
         return 1;
-    buf_printf(&w->trace, "%s <- ", (const char *)peer);
-    put_json(&w->trace, m->body->data, m->body->len);
-    buf_put_text(&w->trace, "\n");
+    buf_printf(&world->trace, "%s <- ", (const char *)peer);
+    put_json(&world->trace, m->body->data, m->body->len);
+    buf_put_text(&world->trace, "\n");
     return 0;
 }
 
 static void on_close(void *arg, void *peer, unsigned code, const char *reason, size_t reason_len)
 {
-    struct world *w = arg;
-    buf_printf(&w->trace, "%s closed %u %.*s\n", (const char *)peer, code, (int)reason_len, reason);
+    struct world *world = arg;
+    buf_printf(&world->trace, "%s closed %u %.*s\n", (const char *)peer, code, (int)reason_len, reason);
 }
 
 static void on_reply(void *arg, uint64_t ticket, const void *body, size_t len)
 {
-    struct world *w = arg;
+    struct world *world = arg;
     assert_int_equal(ticket, 77);
-    w->replies++;
-    buf_reset(&w->reply);
-    buf_reset(&w->raw_reply);
-    buf_put(&w->raw_reply, body, len);
-    put_json(&w->reply, body, len);
-    buf_put_byte(&w->reply, 0);
+    world->replies++;
+    buf_reset(&world->reply);
+    buf_reset(&world->raw_reply);
+    buf_put(&world->raw_reply, body, len);
+    put_json(&world->reply, body, len);
+    buf_put_byte(&world->reply, 0);
 }
 
 static void on_greeted(void *arg, const struct greeting *greeting)
 {
-    struct world *w = arg;
-    buf_printf(&w->trace, "greeted by %.*s %.*s %.*s\n", (int)greeting->name_len, greeting->name,
+    struct world *world = arg;
+    buf_printf(&world->trace, "greeted by %.*s %.*s %.*s\n", (int)greeting->name_len, greeting->name,
                (int)greeting->language_len, greeting->language, (int)greeting->version_len,
                greeting->version);
 }
 
-void world_init(struct world *w)
+void world_init(struct world *world)
 {
-    memset(w, 0, sizeof(*w));
-    w->options = CORE_OPTIONS_DEFAULT;
-    w->options.epoch = "epoch1";
-    w->options.version = "0.0";
-    w->options.seed[0] = 1;
-    w->options.seed[1] = 2;
-    w->now = (struct core_time){.mono_ms = 5000, .wall_ms = 1000000};
-    w->link = 1;
+    memset(world, 0, sizeof(*world));
+    world->options = CORE_OPTIONS_DEFAULT;
+    world->options.epoch = "epoch1";
+    world->options.version = "0.0";
+    world->options.seed[0] = 1;
+    world->options.seed[1] = 2;
+    world->now = (struct core_time){.mono_ms = 5000, .wall_ms = 1000000};
+    world->link = 1;
 }
 
-void world_start(struct world *w)
+void world_start(struct world *world)
 {
-    const struct core_effects effects = {.arg = w,
+    const struct core_effects effects = {.arg = world,
                                          .publish = on_publish,
                                          .deliver = on_deliver,
                                          .close = on_close,
                                          .reply = on_reply,
                                          .greeted = on_greeted};
-    assert_int_equal(core_new(&w->core, &w->options, &effects, &w->counters, w->now), 0);
+    assert_int_equal(core_new(&world->core, &world->options, &effects, &world->counters, world->now), 0);
 }
 
-void world_stop(struct world *w)
+void world_stop(struct world *world)
 {
-    core_free(w->core);
-    buf_deinit(&w->trace);
-    buf_deinit(&w->reply);
-    buf_deinit(&w->raw_reply);
+    core_free(world->core);
+    buf_deinit(&world->trace);
+    buf_deinit(&world->reply);
+    buf_deinit(&world->raw_reply);
 }
 
 /* Around each input, so that only the core's own allocations are refused. */
-static void input_begin(struct world *w)
+static void input_begin(struct world *world)
 {
-    if (!w->refuse_memory)
+    if (!world->refuse_memory)
         return;
-    buf_reserve(&w->trace, 1 << 20);
-    buf_reserve(&w->reply, 1 << 20);
-    buf_reserve(&w->raw_reply, 1 << 20);
-    failing_alloc_start(w->refuse_at);
+    buf_reserve(&world->trace, 1 << 20);
+    buf_reserve(&world->reply, 1 << 20);
+    buf_reserve(&world->raw_reply, 1 << 20);
+    failing_alloc_start(world->refuse_at);
 }
 
-static void input_end(struct world *w)
+static void input_end(struct world *world)
 {
-    if (w->refuse_memory)
-        w->was_refused |= failing_alloc_stop();
+    if (world->refuse_memory)
+        world->was_refused |= failing_alloc_stop();
 }
 
-struct conn *world_open_at(struct world *w, const char *name, const struct opening *opening)
+struct conn *world_open_at(struct world *world, const char *name, const struct opening *opening)
 {
     struct conn *conn = NULL;
     char *peer = (char *)(uintptr_t)name;
-    input_begin(w);
-    int r = core_conn_opened(w->core, &conn, opening, peer);
-    input_end(w);
+    input_begin(world);
+    int r = core_conn_opened(world->core, &conn, opening, peer);
+    input_end(world);
     return r == 0 ? conn : NULL;
 }
 
-struct conn *world_open(struct world *w, const char *name, const char *subprotocol)
+struct conn *world_open(struct world *world, const char *name, const char *subprotocol)
 {
     const struct opening opening = {
         .path = "/ws", .query = "", .remote = "10.0.0.1", .subprotocol = subprotocol};
-    struct conn *conn = world_open_at(w, name, &opening);
+    struct conn *conn = world_open_at(world, name, &opening);
     assert_non_null(conn);
     return conn;
 }
@@ -160,7 +162,7 @@ static struct question_id id_of(const char *json)
     return id;
 }
 
-void world_say(struct world *w, struct conn *conn, const char *event, const char *payload, const char *id)
+void world_say(struct world *world, struct conn *conn, const char *event, const char *payload, const char *id)
 {
     struct buf mp = BUF_INIT;
     if (payload)
@@ -172,38 +174,38 @@ void world_say(struct world *w, struct conn *conn, const char *event, const char
         .payload_len = mp.len,
         .id = id_of(id),
     };
-    input_begin(w);
-    core_conn_message(w->core, conn, &in);
-    input_end(w);
+    input_begin(world);
+    core_conn_message(world->core, conn, &in);
+    input_end(world);
     buf_deinit(&mp);
 }
 
-const char *world_request_raw(struct world *w, const void *body, size_t len)
+const char *world_request_raw(struct world *world, const void *body, size_t len)
 {
-    w->replies = 0;
-    input_begin(w);
-    core_request(w->core, w->link, w->is_tcp, 77, body, len);
-    input_end(w);
-    assert_int_equal(w->replies, 1);
-    return (const char *)w->reply.data;
+    world->replies = 0;
+    input_begin(world);
+    core_request(world->core, world->link, world->is_tcp, 77, body, len);
+    input_end(world);
+    assert_int_equal(world->replies, 1);
+    return (const char *)world->reply.data;
 }
 
-const char *world_request(struct world *w, const char *request)
+const char *world_request(struct world *world, const char *request)
 {
     struct buf mp = BUF_INIT;
     from_json(&mp, request);
-    const char *reply = world_request_raw(w, mp.data, mp.len);
+    const char *reply = world_request_raw(world, mp.data, mp.len);
     buf_deinit(&mp);
     return reply;
 }
 
-const char *world_call(struct world *w, const char *ops)
+const char *world_call(struct world *world, const char *ops)
 {
     struct buf request = BUF_INIT;
     buf_printf(&request, "{\"v\":1,\"client\":\"test-client-0001\",\"id\":%llu,\"ops\":%s}",
-               (unsigned long long)++w->next_id, ops);
+               (unsigned long long)++world->next_id, ops);
     buf_put_byte(&request, 0);
-    char *reply = (char *)(uintptr_t)world_request(w, (const char *)request.data);
+    char *reply = (char *)(uintptr_t)world_request(world, (const char *)request.data);
     buf_deinit(&request);
     char *results = strstr(reply, "\"results\":");
     if (!results)
@@ -212,22 +214,37 @@ const char *world_call(struct world *w, const char *ops)
     return results + strlen("\"results\":");
 }
 
-void world_advance(struct world *w, uint64_t ms)
+void world_advance(struct world *world, uint64_t ms)
 {
-    uint64_t end = w->now.mono_ms + ms;
-    while (w->now.mono_ms < end) {
-        uint64_t next = core_next(w->core);
-        uint64_t step = next > end ? end : next <= w->now.mono_ms ? w->now.mono_ms + 1 : next;
-        w->now.wall_ms += step - w->now.mono_ms;
-        w->now.mono_ms = step;
-        core_tick(w->core, w->now);
+    uint64_t end = world->now.mono_ms + ms;
+    while (world->now.mono_ms < end) {
+        uint64_t next = core_next(world->core);
+        uint64_t step = next > end ? end : next <= world->now.mono_ms ? world->now.mono_ms + 1 : next;
+        world->now.wall_ms += step - world->now.mono_ms;
+        world->now.mono_ms = step;
+        core_tick(world->core, world->now);
     }
 }
 
-const char *world_trace(struct world *w)
+const char *world_trace(struct world *world)
 {
-    core_flush(w->core);
-    buf_put_byte(&w->trace, 0);
-    w->trace.len = 0; /* the bytes stay until the next line is written */
-    return (const char *)w->trace.data;
+    core_flush(world->core);
+    buf_put_byte(&world->trace, 0);
+    world->trace.len = 0; /* the bytes stay until the next line is written */
+    return (const char *)world->trace.data;
+}
+
+int world_setup(void **state)
+{
+    (void)state;
+    world_init(&w);
+    world_start(&w);
+    return 0;
+}
+
+int world_teardown(void **state)
+{
+    (void)state;
+    world_stop(&w);
+    return 0;
 }

@@ -35,35 +35,44 @@ struct world {
     bool was_refused; /* whether it came to that */
 };
 
+/* The world of the test under way. Each WORLD_TEST begins with a fresh one and ends with it; a test that
+ * wants other options stops it, changes them, and starts it again. */
+extern struct world w;
+
+#define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+int world_setup(void **state);
+int world_teardown(void **state);
+
 /* Options may be changed between world_init() and world_start(). Epoch "epoch1"; wall clock 1,000,000; mono
  * 5,000. */
-void world_init(struct world *w);
-void world_start(struct world *w);
-void world_stop(struct world *w);
+void world_init(struct world *world);
+void world_start(struct world *world);
+void world_stop(struct world *world);
 
 /* Open a connection; @name (kept by pointer) stands for it in the trace. "" as @subprotocol: offered none. */
-struct conn *world_open(struct world *w, const char *name, const char *subprotocol);
-struct conn *world_open_at(struct world *w, const char *name, const struct opening *opening);
+struct conn *world_open(struct world *world, const char *name, const char *subprotocol);
+struct conn *world_open_at(struct world *world, const char *name, const struct opening *opening);
 
 /* A client's message: @payload as JSON or NULL, @id as JSON or NULL. */
-void world_say(struct world *w, struct conn *conn, const char *event, const char *payload, const char *id);
+void world_say(struct world *world, struct conn *conn, const char *event, const char *payload,
+               const char *id);
 
 /* A request of client "test-client-0001" with the next id and these operations (JSON list). Returns the list
  * of results as JSON, or the whole reply when it was refused. Valid until the next call. */
-const char *world_call(struct world *w, const char *ops);
+const char *world_call(struct world *world, const char *ops);
 
 /* A whole request as JSON. Returns the whole reply. */
-const char *world_request(struct world *w, const char *request);
-const char *world_request_raw(struct world *w, const void *body, size_t len);
+const char *world_request(struct world *world, const char *request);
+const char *world_request_raw(struct world *world, const void *body, size_t len);
 
 /* The clock moves, the core gets its ticks at the times it asks for. */
-void world_advance(struct world *w, uint64_t ms);
+void world_advance(struct world *world, uint64_t ms);
 
 /* What was done since the last call; publishes what waits first. Valid until something is done. */
-const char *world_trace(struct world *w);
+const char *world_trace(struct world *world);
 
 /* assert_string_equal on world_trace() and world_call(). */
-#define expect_trace(w, text)     assert_string_equal(world_trace(w), text)
-#define expect_call(w, ops, text) assert_string_equal(world_call(w, ops), text)
+#define expect_trace(world, text)     assert_string_equal(world_trace(world), text)
+#define expect_call(world, ops, text) assert_string_equal(world_call(world, ops), text)
 
 #endif

@@ -9,25 +9,6 @@
 #include "core/conn.h"
 #include "support/world.h"
 
-static struct world w;
-
-static int setup(void **state)
-{
-    (void)state;
-    world_init(&w);
-    world_start(&w);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_stop(&w);
-    return 0;
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 #define BATCH(args)   "{\"op\":\"batch\",\"event\":\"tick\"," args "}"
 #define TICK(payload) "{\"op\":\"send\",\"filter\":{},\"event\":\"tick\",\"payload\":" payload "}"
 #define CALL(ops)     world_call(&w, "[" ops "]")
@@ -196,19 +177,19 @@ static void test_number_of_batches_is_limited(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_batch_holds_payloads_for_the_interval),
-        T(test_batch_of_one_is_a_batch_and_prefix_can_be_set),
-        T(test_full_batch_leaves_early),
-        T(test_keep_latest_holds_only_the_newest),
-        T(test_latest_by_holds_the_newest_of_each_value),
-        T(test_unbatched_send_flushes_the_batch_first),
-        T(test_answers_are_never_batched),
-        T(test_interval_zero_ends_the_batch_and_sends_what_waits),
-        T(test_change_of_the_interval_keeps_what_waits),
-        T(test_connections_with_other_payloads_get_their_own),
-        T(test_closed_connection_takes_its_part_with_it),
-        T(test_bad_batches_are_refused),
-        T(test_number_of_batches_is_limited),
+        WORLD_TEST(test_batch_holds_payloads_for_the_interval),
+        WORLD_TEST(test_batch_of_one_is_a_batch_and_prefix_can_be_set),
+        WORLD_TEST(test_full_batch_leaves_early),
+        WORLD_TEST(test_keep_latest_holds_only_the_newest),
+        WORLD_TEST(test_latest_by_holds_the_newest_of_each_value),
+        WORLD_TEST(test_unbatched_send_flushes_the_batch_first),
+        WORLD_TEST(test_answers_are_never_batched),
+        WORLD_TEST(test_interval_zero_ends_the_batch_and_sends_what_waits),
+        WORLD_TEST(test_change_of_the_interval_keeps_what_waits),
+        WORLD_TEST(test_connections_with_other_payloads_get_their_own),
+        WORLD_TEST(test_closed_connection_takes_its_part_with_it),
+        WORLD_TEST(test_bad_batches_are_refused),
+        WORLD_TEST(test_number_of_batches_is_limited),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,23 +9,6 @@
 #include "core/conn.h"
 #include "support/world.h"
 
-static struct world w;
-
-static int setup(void **state)
-{
-    (void)state;
-    world_init(&w);
-    world_start(&w);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_stop(&w);
-    return 0;
-}
-
 static void test_client_with_subprotocol_is_welcomed(void **state)
 {
     (void)state;
@@ -161,17 +144,16 @@ static void test_many_connections_come_and_go(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_client_with_subprotocol_is_welcomed, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_client_without_subprotocol_is_not, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_connect_is_published_with_the_handshake, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_disconnect_has_code_reason_and_final_session, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_ids_are_never_reused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_ids_of_another_epoch_or_shape_find_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_stop_closes_everybody_spread_over_the_drain_time, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_stop_takes_nobody_new, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_stop_flushes_batches_first, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_many_connections_come_and_go, setup, teardown),
+        WORLD_TEST(test_client_with_subprotocol_is_welcomed),
+        WORLD_TEST(test_client_without_subprotocol_is_not),
+        WORLD_TEST(test_connect_is_published_with_the_handshake),
+        WORLD_TEST(test_disconnect_has_code_reason_and_final_session),
+        WORLD_TEST(test_ids_are_never_reused),
+        WORLD_TEST(test_ids_of_another_epoch_or_shape_find_nothing),
+        WORLD_TEST(test_stop_closes_everybody_spread_over_the_drain_time),
+        WORLD_TEST(test_stop_takes_nobody_new),
+        WORLD_TEST(test_stop_flushes_batches_first),
+        WORLD_TEST(test_many_connections_come_and_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,25 +10,6 @@
 #include "support/random.h"
 #include "support/world.h"
 
-static struct world w;
-
-static int setup(void **state)
-{
-    (void)state;
-    world_init(&w);
-    world_start(&w);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_stop(&w);
-    return 0;
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 /* What `op` with explain says about a filter. */
 static const char *plan_of(const char *filter)
 {
@@ -360,20 +341,20 @@ static void test_cache_of_filters_is_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_equality_comes_from_the_index),
-        T(test_and_takes_its_cheapest_part),
-        T(test_or_and_in_meet_nobody_twice),
-        T(test_what_does_not_narrow_scans),
-        T(test_only_the_fields_of_the_config_are_indexed),
-        T(test_explain_of_a_send_sends_nothing),
-        T(test_candidates_of_explain_are_those_counted),
-        T(test_values_go_with_their_connections),
-        T(test_long_strings_scan_and_are_found),
-        T(test_connection_with_too_many_values_is_loose_and_found),
-        T(test_more_fields_than_the_index_takes_are_scanned),
-        T(test_index_and_scan_agree_whatever_happens),
-        T(test_filters_are_compiled_once),
-        T(test_cache_of_filters_is_bounded),
+        WORLD_TEST(test_equality_comes_from_the_index),
+        WORLD_TEST(test_and_takes_its_cheapest_part),
+        WORLD_TEST(test_or_and_in_meet_nobody_twice),
+        WORLD_TEST(test_what_does_not_narrow_scans),
+        WORLD_TEST(test_only_the_fields_of_the_config_are_indexed),
+        WORLD_TEST(test_explain_of_a_send_sends_nothing),
+        WORLD_TEST(test_candidates_of_explain_are_those_counted),
+        WORLD_TEST(test_values_go_with_their_connections),
+        WORLD_TEST(test_long_strings_scan_and_are_found),
+        WORLD_TEST(test_connection_with_too_many_values_is_loose_and_found),
+        WORLD_TEST(test_more_fields_than_the_index_takes_are_scanned),
+        WORLD_TEST(test_index_and_scan_agree_whatever_happens),
+        WORLD_TEST(test_filters_are_compiled_once),
+        WORLD_TEST(test_cache_of_filters_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,8 +9,6 @@
 #include "core/conn.h"
 #include "support/world.h"
 
-static struct world w;
-
 /* Whatever allocation is refused: an input is refused as a whole or works, and the core goes on. */
 
 static const char *const REQUESTS[] = {

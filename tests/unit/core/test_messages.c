@@ -9,25 +9,6 @@
 #include "core/conn.h"
 #include "support/world.h"
 
-static struct world w;
-
-static int setup(void **state)
-{
-    (void)state;
-    world_init(&w);
-    world_start(&w);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_stop(&w);
-    return 0;
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 #define ANNOUNCE(events) world_call(&w, "[{\"op\":\"subscribe\",\"events\":" events "}]")
 
 static void test_ping_is_answered_by_pong(void **state)
@@ -330,25 +311,25 @@ static void test_questions_of_a_closed_connection_are_forgotten(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_ping_is_answered_by_pong),
-        T(test_reserved_events_are_refused),
-        T(test_bad_names_are_refused),
-        T(test_nobody_listens_is_told_at_once),
-        T(test_announced_patterns_are_listened_to),
-        T(test_a_link_that_announced_nothing_may_listen_to_anything),
-        T(test_announcements_end_with_time_link_or_an_empty_list),
-        T(test_event_carries_payload_session_id_and_seq),
-        T(test_one_message_carries_all_events_of_a_turn),
-        T(test_events_of_a_connection_keep_their_order_across_names),
-        T(test_publications_stay_below_their_limit),
-        T(test_alive_tells_the_seq_of_names_used_lately),
-        T(test_forgotten_names_start_again_at_one),
-        T(test_question_gets_the_first_answer_only),
-        T(test_unanswered_question_times_out),
-        T(test_open_id_is_refused_without_using_it),
-        T(test_too_many_open_questions_are_refused),
-        T(test_unreadable_message_gets_an_error_and_the_connection_stays),
-        T(test_questions_of_a_closed_connection_are_forgotten),
+        WORLD_TEST(test_ping_is_answered_by_pong),
+        WORLD_TEST(test_reserved_events_are_refused),
+        WORLD_TEST(test_bad_names_are_refused),
+        WORLD_TEST(test_nobody_listens_is_told_at_once),
+        WORLD_TEST(test_announced_patterns_are_listened_to),
+        WORLD_TEST(test_a_link_that_announced_nothing_may_listen_to_anything),
+        WORLD_TEST(test_announcements_end_with_time_link_or_an_empty_list),
+        WORLD_TEST(test_event_carries_payload_session_id_and_seq),
+        WORLD_TEST(test_one_message_carries_all_events_of_a_turn),
+        WORLD_TEST(test_events_of_a_connection_keep_their_order_across_names),
+        WORLD_TEST(test_publications_stay_below_their_limit),
+        WORLD_TEST(test_alive_tells_the_seq_of_names_used_lately),
+        WORLD_TEST(test_forgotten_names_start_again_at_one),
+        WORLD_TEST(test_question_gets_the_first_answer_only),
+        WORLD_TEST(test_unanswered_question_times_out),
+        WORLD_TEST(test_open_id_is_refused_without_using_it),
+        WORLD_TEST(test_too_many_open_questions_are_refused),
+        WORLD_TEST(test_unreadable_message_gets_an_error_and_the_connection_stays),
+        WORLD_TEST(test_questions_of_a_closed_connection_are_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

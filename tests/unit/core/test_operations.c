@@ -9,25 +9,6 @@
 #include "core/conn.h"
 #include "support/world.h"
 
-static struct world w;
-
-static int setup(void **state)
-{
-    (void)state;
-    world_init(&w);
-    world_start(&w);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_stop(&w);
-    return 0;
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 #define SET(conn, doc)                                                                                       \
     world_call(&w, "[{\"op\":\"update\",\"conn\":\"epoch1." conn "\",\"update\":{\"$set\":" doc "}}]")
 
@@ -462,31 +443,31 @@ static void test_close_by_filter_and_its_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_get_projects_keys),
-        T(test_update_by_conn_tells_version_and_whether_it_changed),
-        T(test_update_by_filter_changes_all_that_match),
-        T(test_update_that_fails_for_one_changes_none),
-        T(test_if_version_makes_compare_and_set),
-        T(test_ttl_ends_fields_unless_they_are_set_again),
-        T(test_fields_that_expire_are_limited_but_may_be_set_again),
-        T(test_ttl_ends_with_the_connection),
-        T(test_session_has_a_limit),
-        T(test_count_takes_a_filter_and_counts_values),
-        T(test_filters_have_their_place_in_errors),
-        T(test_scans_beyond_the_limit_are_refused_but_everybody_is_not),
-        T(test_find_pages_in_order_with_a_cursor),
-        T(test_find_misses_nobody_who_stays),
-        T(test_find_pages_end_at_256_kib),
-        T(test_send_reaches_one_or_those_that_match),
-        T(test_send_leaves_out_the_excepted),
-        T(test_send_fills_counts_into_the_payload),
-        T(test_send_counts_what_full_queues_refuse),
-        T(test_verbs_want_exactly_one_of_conn_and_filter),
-        T(test_handlers_cannot_send_the_brokers_own_events),
-        T(test_answer_may_refuse),
-        T(test_answer_fills_counts),
-        T(test_close_sends_what_waits_first),
-        T(test_close_by_filter_and_its_refusals),
+        WORLD_TEST(test_get_projects_keys),
+        WORLD_TEST(test_update_by_conn_tells_version_and_whether_it_changed),
+        WORLD_TEST(test_update_by_filter_changes_all_that_match),
+        WORLD_TEST(test_update_that_fails_for_one_changes_none),
+        WORLD_TEST(test_if_version_makes_compare_and_set),
+        WORLD_TEST(test_ttl_ends_fields_unless_they_are_set_again),
+        WORLD_TEST(test_fields_that_expire_are_limited_but_may_be_set_again),
+        WORLD_TEST(test_ttl_ends_with_the_connection),
+        WORLD_TEST(test_session_has_a_limit),
+        WORLD_TEST(test_count_takes_a_filter_and_counts_values),
+        WORLD_TEST(test_filters_have_their_place_in_errors),
+        WORLD_TEST(test_scans_beyond_the_limit_are_refused_but_everybody_is_not),
+        WORLD_TEST(test_find_pages_in_order_with_a_cursor),
+        WORLD_TEST(test_find_misses_nobody_who_stays),
+        WORLD_TEST(test_find_pages_end_at_256_kib),
+        WORLD_TEST(test_send_reaches_one_or_those_that_match),
+        WORLD_TEST(test_send_leaves_out_the_excepted),
+        WORLD_TEST(test_send_fills_counts_into_the_payload),
+        WORLD_TEST(test_send_counts_what_full_queues_refuse),
+        WORLD_TEST(test_verbs_want_exactly_one_of_conn_and_filter),
+        WORLD_TEST(test_handlers_cannot_send_the_brokers_own_events),
+        WORLD_TEST(test_answer_may_refuse),
+        WORLD_TEST(test_answer_fills_counts),
+        WORLD_TEST(test_close_sends_what_waits_first),
+        WORLD_TEST(test_close_by_filter_and_its_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,25 +9,6 @@
 #include "core/conn.h"
 #include "support/world.h"
 
-static struct world w;
-
-static int setup(void **state)
-{
-    (void)state;
-    world_init(&w);
-    world_start(&w);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_stop(&w);
-    return 0;
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 /* What a request gets that is refused as a whole. */
 static void expect_refusal(const char *request, const char *code)
 {
@@ -327,24 +308,24 @@ static void test_full_list_of_announcers_still_takes_their_repeats(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_reply_repeats_version_id_and_epoch),
-        T(test_bad_heads_are_refused_precisely),
-        T(test_bytes_that_are_no_messagepack_are_refused),
-        T(test_too_large_requests_are_refused),
-        T(test_operations_have_results_of_their_own),
-        T(test_nil_counts_as_absent_and_twice_is_refused),
-        T(test_secret_is_wanted_over_tcp_only),
-        T(test_repeated_request_gets_its_stored_reply),
-        T(test_other_bytes_with_a_used_id_are_refused),
-        T(test_requests_that_only_read_run_again),
-        T(test_ids_may_come_out_of_order),
-        T(test_replies_that_were_given_up_are_too_old),
-        T(test_the_200th_last_request_of_each_of_50_clients_is_stored),
-        T(test_results_that_do_not_fit_are_refused_one_by_one),
-        T(test_hello_tells_the_addresses_of_the_transport_that_asks),
-        T(test_stats_show_every_counter),
-        T(test_bad_patterns_are_refused_with_their_place),
-        T(test_full_list_of_announcers_still_takes_their_repeats),
+        WORLD_TEST(test_reply_repeats_version_id_and_epoch),
+        WORLD_TEST(test_bad_heads_are_refused_precisely),
+        WORLD_TEST(test_bytes_that_are_no_messagepack_are_refused),
+        WORLD_TEST(test_too_large_requests_are_refused),
+        WORLD_TEST(test_operations_have_results_of_their_own),
+        WORLD_TEST(test_nil_counts_as_absent_and_twice_is_refused),
+        WORLD_TEST(test_secret_is_wanted_over_tcp_only),
+        WORLD_TEST(test_repeated_request_gets_its_stored_reply),
+        WORLD_TEST(test_other_bytes_with_a_used_id_are_refused),
+        WORLD_TEST(test_requests_that_only_read_run_again),
+        WORLD_TEST(test_ids_may_come_out_of_order),
+        WORLD_TEST(test_replies_that_were_given_up_are_too_old),
+        WORLD_TEST(test_the_200th_last_request_of_each_of_50_clients_is_stored),
+        WORLD_TEST(test_results_that_do_not_fit_are_refused_one_by_one),
+        WORLD_TEST(test_hello_tells_the_addresses_of_the_transport_that_asks),
+        WORLD_TEST(test_stats_show_every_counter),
+        WORLD_TEST(test_bad_patterns_are_refused_with_their_place),
+        WORLD_TEST(test_full_list_of_announcers_still_takes_their_repeats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
