@@ -99,7 +99,7 @@ sanitized() {
     ASAN_OPTIONS=detect_stack_use_after_return=1:allocator_may_return_null=1 \
         LSAN_OPTIONS=suppressions=$ROOT/scripts/lib/lsan.supp:print_suppressions=0 \
         UBSAN_OPTIONS=print_stacktrace=1 \
-        TSAN_OPTIONS=suppressions=$ROOT/scripts/lib/tsan.supp:second_deadlock_stack=1:allocator_may_return_null=1 \
+        TSAN_OPTIONS=suppressions=$ROOT/scripts/lib/tsan.supp:second_deadlock_stack=1:atexit_sleep_ms=50:allocator_may_return_null=1 \
         "$@"
 }
 
