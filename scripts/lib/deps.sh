@@ -36,7 +36,7 @@ is_installed() {
 
 # A package that can really be installed; virtual and unknown names have no candidate.
 is_available() {
-    apt-cache policy "$1" 2>/dev/null | grep -q '^  Candidate: [^(]'
+    [[ $(apt-cache policy "$1" 2>/dev/null) == *$'\n'"  Candidate: "[^\(]* ]]
 }
 
 # Print what is missing of the needs given: for each the alternatives still to choose from.
