@@ -16,6 +16,11 @@ bool doc_wrong(struct doc *doc, const char *format, ...)
     char what[128];
     va_list args;
 
+    if (doc->out->failed || doc->holes->failed ||
+        doc->piece->failed) { /* and what is missing now was there */
+        error_nomem(&doc->event->fault);
+        return false;
+    }
     va_start(args, format);
     vsnprintf(what, sizeof(what), format, args);
     va_end(args);
