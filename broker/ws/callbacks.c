@@ -1,6 +1,5 @@
 #include "ws/callbacks.h"
 
-#include "wire/workaround.h"
 #include "ws/conn.h"
 #include "ws/handshake.h"
 #include "ws/writer.h"
@@ -12,30 +11,13 @@ static int on_receive(struct lws *wsi, struct ws_conn *conn, const void *in, siz
     return 0;
 }
 
-static int on_raw(struct lws *wsi)
-{
-    /* A CONNECT request would turn the connection into a raw one that nobody serves. */
-    if (!WORKAROUND(refuse_connect))
-        return 0;
-    handshake_respond(lws_get_socket_fd(wsi), "405 Method Not Allowed", "Allow: GET, HEAD\r\n",
-                      "this is no proxy");
-    return -1;
-}
-
 static int on_conn(struct lws *wsi, struct ws_conn *conn, enum lws_callback_reasons reason, void *user,
                    void *in, size_t len)
 {
     switch ((int)reason) {
-    case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
-        return handshake_check(conn);
-    case LWS_CALLBACK_FILTER_HTTP_CONNECTION:
-        return handshake_plain(conn, in, len);
     case LWS_CALLBACK_HTTP:
         handshake_not_found(conn);
         return -1;
-    case LWS_CALLBACK_RAW_ADOPT:
-        conn->is_answered = true;
-        return on_raw(wsi);
     case LWS_CALLBACK_ESTABLISHED:
         return handshake_done(conn);
     case LWS_CALLBACK_RECEIVE:
@@ -64,10 +46,10 @@ static int on_conn(struct lws *wsi, struct ws_conn *conn, enum lws_callback_reas
 
 int callbacks_run(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
 {
-    if (reason == LWS_CALLBACK_WSI_CREATE) {
+    if (reason == LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED) {
         struct ws *ws = lws_context_user(lws_get_context(wsi));
-        ws->adopting = wsi;
-        return 0;
+        lws_set_opaque_user_data(wsi, ws->entering);
+        ws->entering = NULL;
     }
     struct ws_conn *conn = wsi ? lws_get_opaque_user_data(wsi) : NULL;
     if (!conn) /* about the context or a socket of libwebsockets' own */

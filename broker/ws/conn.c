@@ -12,7 +12,8 @@
 #include "ws/tcp.h"
 #include "ws/writer.h"
 
-#define FILE_MS 60000 /* for a request of a file, to its end */
+#define LINGER_MS 1000
+#define FILE_MS   60000 /* for a request of a file, to its end */
 #define LEAVE_MS                                                                                             \
     10000 /* libwebsockets ends a closing connection after 5 s itself; this is for when it does not */
 #define INBOX_KEEP_CAP 4096
@@ -80,6 +81,7 @@ void ws_conn_free(struct ws_conn *conn)
     drop_queue(conn);
     buf_deinit(&conn->inbox);
     blob_unref(conn->close_frame);
+    free(conn->head);
     TAILQ_REMOVE(&ws->all, conn, in_all);
     ws->count--;
     ws->counters->connections = ws->count;
@@ -90,6 +92,11 @@ void ws_conn_free(struct ws_conn *conn)
 void ws_conn_serves_file(struct ws_conn *conn)
 {
     set_clock(conn, FILE_MS);
+}
+
+void ws_conn_lingers(struct ws_conn *conn)
+{
+    set_clock(conn, LINGER_MS);
 }
 
 /* Opening. */

@@ -16,6 +16,9 @@ void ws_conn_free(struct ws_conn *conn);
 /* A request for a file came, which may take a while. */
 void ws_conn_serves_file(struct ws_conn *conn);
 
+/* Its request was refused, and the answer is on its way: a moment to take it. */
+void ws_conn_lingers(struct ws_conn *conn);
+
 /* The handshake is complete. Calls `opened`. */
 void ws_conn_established(struct ws_conn *conn, const struct ws_opening *opening);
 

@@ -56,6 +56,7 @@ struct ws_conn {
     struct ws *ws;
     struct lws *wsi;           /* NULL before it is adopted and after its last callback */
     struct lobby_guest *guest; /* while it waits in the lobby */
+    struct head *head;         /* owned, from the lobby to the opening */
     struct peer *peer;
     void *user; /* what `opened` returned */
     enum conn_state state;
@@ -85,8 +86,8 @@ struct ws_conn {
 TAILQ_HEAD(conn_queue, ws_conn);
 TAILQ_HEAD(guest_list, lobby_guest);
 
+struct head;
 struct listener;
-struct header_name;
 
 struct ws {
     struct ws_options options; /* its strings are owned here */
@@ -98,7 +99,7 @@ struct ws {
     struct lws_http_mount mount;
     struct listener *listener;
     struct peers *peers;
-    struct header_name *headers;
+    const char *const *headers; /* ends with NULL; the list is owned, the names are borrowed */
     struct timers timers;
     uv_timer_t clock;
     uv_prepare_t loop_end;
@@ -112,7 +113,7 @@ struct ws {
     unsigned count;
     struct guest_list refused; /* in the lobby, to be told so */
     unsigned refused_count;
-    struct lws *adopting; /* made during the adoption under way */
+    struct ws_conn *entering; /* on its way to libwebsockets, which does not know it yet */
     struct envelope_room room;
     struct buf text; /* JSON on its way into a frame */
     uint8_t *gather; /* WRITE_MAX bytes behind LWS_PRE */

@@ -1,9 +1,10 @@
 #ifndef SLUICE_WS_LOBBY_H
 #define SLUICE_WS_LOBBY_H
 
-/* lobby: where a new socket waits until the head of its request is there. Only then libwebsockets gets it,
- * which drops long heads without a word and keeps memory for each that is slow. Nothing is taken from the
- * socket here. */
+/* lobby: where a new socket waits until the head of its request is there. Requests that are refused are
+ * answered here; the others libwebsockets gets, with a head of our making. It drops long heads without a
+ * word, keeps memory for each that is slow, and takes some good heads for wrong and wrong ones for good. Only
+ * the head is taken from the socket. */
 
 #include "ws/edge.h"
 

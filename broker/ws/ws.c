@@ -15,7 +15,6 @@
 
 #define READ_MAX    2048 /* bytes of one read; a buffer of this size belongs to each connection */
 #define SEND_MAX    ((size_t)1 << 20) /* libwebsockets cuts writes at this, by default to READ_MAX */
-#define KEEP_SECS   5                 /* for another request of a file */
 #define FREE_ROUNDS 5000
 
 /* Time. One heap of timers, one timer of the loop. */
@@ -77,6 +76,8 @@ static void close_handles(struct ws *ws)
 static void on_lws_log(int level, const char *line)
 {
     (void)level;
+    if (strstr(line, "calling service")) /* it tells so for each socket that brings its head */
+        return;
     size_t len = strcspn(line, "\n");
     char text[256];
     snprintf(text, sizeof(text), "%.*s", (int)(len < sizeof(text) ? len : sizeof(text) - 1), line);
@@ -117,7 +118,6 @@ static int open_context(struct ws *ws)
     info.max_http_header_data = WORKAROUND(lobby) ? HEADERS_ROOM : 0;
     info.timeout_secs = handshake_secs + 1;
     info.timeout_secs_ah_idle = handshake_secs + 1;
-    info.keepalive_timeout = KEEP_SECS;
 #if defined(LWS_WITH_TLS) /* the field is missing without */
     info.alpn = "http/1.1";
 #endif
@@ -180,7 +180,7 @@ static void free_memory(struct ws *ws)
     envelope_room_deinit(&ws->room);
     buf_deinit(&ws->text);
     timers_deinit(&ws->timers);
-    free(ws->headers);
+    free((void *)(uintptr_t)ws->headers);
     free(ws->gather);
     free_options(ws);
     free(ws);
