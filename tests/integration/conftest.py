@@ -14,6 +14,8 @@ from kit.client import JSON, Client, RawClient
 from kit.handler import Handler
 from kit.node import NodeClient
 
+collect_ignore = ["client"]  # programs that ctest runs
+
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "options(**options): keys of the broker's config file")
