@@ -12,6 +12,8 @@
 #include "core/filter_cache.h"
 #include "core/plan.h"
 
+#define QUERY_AHEAD 16
+
 struct query {
     struct cached_filter *cached; /* NULL: everybody */
     struct filter_args *args;
@@ -20,6 +22,9 @@ struct query {
     size_t source;  /* where the walk is: the posting, then the loose ones ... */
     size_t place;   /* ... and the place in it */
     struct conn *loose;
+    struct conn *ahead[QUERY_AHEAD]; /* ring: the candidates that come next */
+    unsigned ahead_first, ahead_count;
+    unsigned ahead_asked;         /* of how many of them the session was asked for */
     uint64_t candidates, matches; /* of the walk so far */
 };
 
