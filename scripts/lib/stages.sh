@@ -166,12 +166,30 @@ stage_tsan_integration() {
     build_tsan && sanitized integration_tests "$TSAN_BUILD" -m 'not browser and not slow'
 }
 
-# Each way around a fault of a library is switched off once; its test must fail then.
+# version_is HEADER PREFIX EXPRESSION: whether a library's header gives a version that begins so.
+version_is() {
+    local text
+    text=$(printf '#include <%s>\nVERSION %s\n' "$1" "$3" | cc -E -P -x c - | tr -d ' "\n')
+    [[ ${text##*VERSION} == "$2"* ]]
+}
+
+# Each way around a fault of a library is switched off once; its test must fail then. The faults are those of Debian 12's
+# versions; others have fewer.
 stage_workarounds() {
+    local status=0
     build_switches || return
-    # Some of the faults are races, which one run may win.
-    ctest --test-dir "$SWITCH_BUILD" --output-on-failure -R '^without/' --no-tests=error --repeat until-pass:5 &&
-        SLUICE_BUILD=$SWITCH_BUILD "$VENV/python" -m pytest -n "$JOBS" "$WORKAROUND_TESTS"
+    if version_is nng/nng.h 1.5. 'NNG_MAJOR_VERSION.NNG_MINOR_VERSION.'; then
+        # Some of the faults are races, which one run may win.
+        ctest --test-dir "$SWITCH_BUILD" --output-on-failure -R '^without/' --no-tests=error --repeat until-pass:5 || status=1
+    else
+        echo "this nng is not 1.5: nothing to show"
+    fi
+    if version_is libwebsockets.h 4.1. LWS_LIBRARY_VERSION; then
+        SLUICE_BUILD=$SWITCH_BUILD "$VENV/python" -m pytest -n "$JOBS" "$WORKAROUND_TESTS" || status=1
+    else
+        echo "this libwebsockets is not 4.1: nothing to show"
+    fi
+    return $status
 }
 
 stage_cppcheck() {
