@@ -28,9 +28,10 @@ def xfail(reason):
 HANDLERS, SESSIONS, INCREMENTS = 4, 8, 10000
 
 
-def increment(address, conns, count, seed):
+def increment(address, starter, conns, count, seed):
     """A handler process: adds 1 to the `n` of one of the sessions, `count` times, by reading and if_version."""
     calls, chance = Calls(address), random.Random(seed)
+    wait_until(lambda: "go" in calls.session(starter), "all of them to be there")
     added, conflicts = dict.fromkeys(conns, 0), 0
     while (left := count - sum(added.values())) > 0:
         some = chance.sample(conns, 3)
@@ -52,16 +53,19 @@ def increment(address, conns, count, seed):
 
 def test_four_handlers_count_together_by_compare_and_set(broker, ws, calls):
     conns = [ws().conn for _ in range(SESSIONS)]
-    watcher = ws()
+    starter = ws()
+    links = calls.counter("call_links")
     workers = [
         subprocess.Popen(
-            [sys.executable, __file__, broker.calls, json.dumps(conns), str(INCREMENTS), str(seed)],
+            [sys.executable, __file__, broker.calls, starter.conn, json.dumps(conns), str(INCREMENTS), str(seed)],
             stdout=subprocess.PIPE,
             text=True,
         )
         for seed in range(HANDLERS)
     ]
     try:
+        wait_until(lambda: calls.counter("call_links") == links + HANDLERS, "all of them to be there")
+        calls.set(starter.conn, go=True)
         reports = [json.loads(worker.communicate(timeout=80)[0]) for worker in workers]
     finally:
         for worker in workers:
@@ -73,8 +77,8 @@ def test_four_handlers_count_together_by_compare_and_set(broker, ws, calls):
         result = calls("get", conn=conn)
         assert result["session"] == {"n": told} and result["version"] == 1 + told, "none is lost, none counts twice"
     assert sum(calls.session(conn)["n"] for conn in conns) == HANDLERS * INCREMENTS
-    assert all(report["conflicts"] for report in reports), "they have been in each other's way"
-    assert calls.session(watcher.conn) == {}
+    assert sum(report["conflicts"] for report in reports) > 0, "they have been in each other's way"
+    assert calls.session(starter.conn) == {"go": True}
 
 
 def test_of_two_who_read_the_same_version_one_wins(room, calls, new_calls):
@@ -774,4 +778,5 @@ def test_batches_that_differ_are_told_apart(room, calls):
 
 
 if __name__ == "__main__":
-    print(json.dumps(increment(sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))))
+    address, starter, conns, count, seed = sys.argv[1:]
+    print(json.dumps(increment(address, starter, json.loads(conns), int(count), int(seed))))
