@@ -17,6 +17,7 @@ const {read, write} = require('./values');
 
 const BATCH = 500;
 const SHOWN = 5; // failures that are told in full
+const SAMPLE = 50000; // cases, from which on a run must be a fair sample
 const MIN_DECIDED = 0.02; // of the cases, by each operator and either way
 const MIN_MATCHING = 0.2;
 const MAX_MATCHING = 0.8;
@@ -127,6 +128,9 @@ function summarize(tally, seconds) {
 function shortcomings(tally) {
     const found = [];
     const least = MIN_DECIDED * tally.cases;
+    if (tally.cases < SAMPLE) {
+        return found;
+    }
     for (const counts of [tally.operators, tally.updateOperators]) {
         for (const [operator, pair] of Object.entries(counts)) {
             if (Math.min(...pair) < least) {
