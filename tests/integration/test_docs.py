@@ -35,7 +35,7 @@ import subprocess
 import msgpack
 import pytest
 
-from kit.broker import BUILD, ROOT
+from kit.broker import BUILD, ROOT, WAIT_S
 from kit.calls import Calls, Events
 from kit.client import Client
 
@@ -164,7 +164,9 @@ class Play:
 
     def play_client(self, block):
         text = CONN.sub(lambda found: self.bound.get(found[0], found[0]), block.text)
-        self.clients[block.name].send_raw(text)
+        client = self.clients[block.name]
+        client.send_raw(text)
+        client.ws.ping().wait(WAIT_S)  # its pong comes when the broker has read the text: what is shown next comes later
 
     def play_broker(self, block):
         shown, client = block.json(), self.clients[block.name]
