@@ -243,9 +243,20 @@ static int see_the_effect(sluice_event *event)
     return 0;
 }
 
+static bool is_queued_effect_there(void)
+{
+    sluice_event *step = sluice_begin(client);
+    uint64_t count;
+
+    assert_int_equal(sluice_count(step, sluice_doc(step, "{room: 'queued'}"), NULL, &count), 0);
+    sluice_cancel(step);
+    return count == 1;
+}
+
 static void calls(void)
 {
     probe_with(ask_the_broker, "{\"e\":\"probe:ask\"}");
+    until(client, is_queued_effect_there());
     probe_with(see_the_effect, "{\"e\":\"probe:see\"}");
     assert_int_equal(told.count, 0);
 }
@@ -353,6 +364,7 @@ static void stopping(void)
 static void everything(void)
 {
     until_ready(client);
+    assert_true(sluice_is_ready(client));
     ws = new_ws();
     events();
     values();
