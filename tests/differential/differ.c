@@ -36,7 +36,7 @@ static const struct subject stranger = {.conn = "k3v9x0q2ap.17",
                                         .path = "/ws",
                                         .connected_ms = 1700000000000};
 
-static void stop(const char *line, const char *why)
+static _Noreturn void stop(const char *line, const char *why)
 {
     fprintf(stderr, "differ: %s: %s\n", why, line);
     exit(2);

@@ -16,7 +16,7 @@ static struct conn *nobody; /* has an empty session */
 static struct buf reply;
 static uint64_t next_id;
 
-static void stop(const char *why)
+static _Noreturn void stop(const char *why)
 {
     fprintf(stderr, "differ: %s\n", why);
     exit(2);

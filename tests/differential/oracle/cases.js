@@ -43,7 +43,9 @@ function expectedOf(one, report) {
 function complaint(one, expected, answer) {
     if ('match' in expected) {
         if (answer.match !== expected.match) {
-            return answer.code ? 'the filter was refused' : `it ${answer.match ? 'matches' : 'does not match'}`;
+            return answer.code
+                ? 'the filter was refused'
+                : `it ${answer.match ? 'matches' : 'does not match'}`;
         }
         if ('with_args' in one && answer.with_args !== expected.match) {
             return 'with arguments the result is another';

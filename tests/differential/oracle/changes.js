@@ -7,7 +7,15 @@ const {follow, isOnOnePath} = require('./paths');
 const {Float, isMap, isScalar} = require('./values');
 
 const OPERATORS = {
-    $set: 7, $unset: 7, $inc: 8, $min: 8, $max: 7, $push: 13, $addToSet: 8, $pull: 8, $rename: 9,
+    $set: 7,
+    $unset: 7,
+    $inc: 8,
+    $min: 8,
+    $max: 7,
+    $push: 13,
+    $addToSet: 8,
+    $pull: 8,
+    $rename: 9,
 };
 
 const isNumber = (v) => typeof v === 'number' || v instanceof Float;
@@ -15,9 +23,13 @@ const isNumber = (v) => typeof v === 'number' || v instanceof Float;
 // A path of the operator's liking, most of the time.
 function pathFor(r, doc, operator) {
     const all = places(doc);
-    const likes = {
-        $inc: isNumber, $push: Array.isArray, $addToSet: Array.isArray, $pull: Array.isArray,
-    }[operator] ?? (() => true);
+    const likes =
+        {
+            $inc: isNumber,
+            $push: Array.isArray,
+            $addToSet: Array.isArray,
+            $pull: Array.isArray,
+        }[operator] ?? (() => true);
     const liked = all.filter((place) => likes(place.value));
     const existing = {$set: 0.6, $unset: 0.45, $inc: 0.7, $push: 0.65, $rename: 0.32}[operator] ?? 0.75;
     if (r.chance(existing)) {
@@ -54,7 +66,9 @@ function pushed(r, list) {
 }
 
 function added(r, list) {
-    return r.chance(0.6) ? element(r, list) : {$each: Array.from({length: r.below(3)}, () => element(r, list))};
+    return r.chance(0.6)
+        ? element(r, list)
+        : {$each: Array.from({length: r.below(3)}, () => element(r, list))};
 }
 
 function pulledMaps(r, maps) {
@@ -69,9 +83,24 @@ function pulledMaps(r, maps) {
 function pulledValues(r, list) {
     const known = list.filter((v) => isScalar(v) && v !== null);
     const pick = () => (known.length > 0 && r.chance(0.7) ? r.pick(known) : scalar(r, false));
-    const one = r.pick(['$gt', '$gte', '$lt', '$lte', '$ne', '$in', '$nin', '$eq', '$not', '$all', '$exists']);
+    const one = r.pick([
+        '$gt',
+        '$gte',
+        '$lt',
+        '$lte',
+        '$ne',
+        '$in',
+        '$nin',
+        '$eq',
+        '$not',
+        '$all',
+        '$exists',
+    ]);
     const operands = {
-        $in: () => [pick(), pick()], $nin: () => [pick(), pick()], $all: () => [pick()], $exists: () => r.chance(0.5),
+        $in: () => [pick(), pick()],
+        $nin: () => [pick(), pick()],
+        $all: () => [pick()],
+        $exists: () => r.chance(0.5),
         $not: () => ({$gt: pick()}),
     };
     return {[one]: (operands[one] ?? pick)()};
@@ -112,23 +141,23 @@ function increment(r, value) {
 
 function operandFor(r, doc, operator, value) {
     switch (operator) {
-    case '$set':
-        return value !== undefined && r.chance(0.5) ? value : operand(r);
-    case '$unset':
-        return r.pick([1, '', true, null]);
-    case '$inc':
-        return increment(r, value);
-    case '$min':
-    case '$max':
-        return isNumber(value) && r.chance(0.6) ? number(r) : operand(r);
-    case '$push':
-        return pushed(r, value);
-    case '$addToSet':
-        return added(r, value);
-    case '$pull':
-        return pulled(r, value);
-    default:
-        return renamed(r, doc);
+        case '$set':
+            return value !== undefined && r.chance(0.5) ? value : operand(r);
+        case '$unset':
+            return r.pick([1, '', true, null]);
+        case '$inc':
+            return increment(r, value);
+        case '$min':
+        case '$max':
+            return isNumber(value) && r.chance(0.6) ? number(r) : operand(r);
+        case '$push':
+            return pushed(r, value);
+        case '$addToSet':
+            return added(r, value);
+        case '$pull':
+            return pulled(r, value);
+        default:
+            return renamed(r, doc);
     }
 }
 

@@ -10,7 +10,12 @@ class Differ {
         this.child = spawn(program, [], {stdio: ['pipe', 'pipe', 'inherit']});
         this.child.stdin.on('error', () => {}); // its end is told by 'close'
         this.child.on('error', (error) => this.fail(error));
-        this.child.on('close', (code, signal) => this.fail(new Error(`${program} ended with ${signal ?? code}`)));
+        this.ended = new Promise((resolve) => {
+            this.child.on('close', (code, signal) => {
+                this.fail(new Error(`${program} ended with ${signal ?? code}`));
+                resolve(code === 0);
+            });
+        });
         readline.createInterface({input: this.child.stdout}).on('line', (line) => this.take(line));
     }
 
@@ -39,8 +44,10 @@ class Differ {
         });
     }
 
+    // A promise of whether it ended well.
     close() {
         this.child.stdin.end();
+        return this.ended;
     }
 }
 

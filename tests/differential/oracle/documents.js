@@ -10,12 +10,58 @@ const TOP = ['a', 'b', 'c', 'd', 'e'];
 const BELOW = ['a', 'b', 'c', 'x', '0', '1'];
 
 const NUMBERS = [
-    0, 1, 1, 2, 2, 3, 5, 7, -1, -4, 10, new Float(0), new Float(1), new Float(1), new Float(2), new Float(3),
-    new Float(5), new Float(-4), 0.5, 1.5, 2.5, -0.5, 1e15, new Float(1e15), 9007199254740991,
-    new Float(9007199254740991), -9007199254740991, 1.5e300, new Float(-0),
+    0,
+    1,
+    1,
+    2,
+    2,
+    3,
+    5,
+    7,
+    -1,
+    -4,
+    10,
+    new Float(0),
+    new Float(1),
+    new Float(1),
+    new Float(2),
+    new Float(3),
+    new Float(5),
+    new Float(-4),
+    0.5,
+    1.5,
+    2.5,
+    -0.5,
+    1e15,
+    new Float(1e15),
+    9007199254740991,
+    new Float(9007199254740991),
+    -9007199254740991,
+    1.5e300,
+    new Float(-0),
 ];
-const STRINGS = ['a', 'a', 'b', 'b', 'ab', 'aa', 'c', '', 'B', '1', '2', 'true', 'null', 'é', 'zürich', '日本',
-    '～', '😀', 'a\u0000b', 'x'.repeat(40)];
+const STRINGS = [
+    'a',
+    'a',
+    'b',
+    'b',
+    'ab',
+    'aa',
+    'c',
+    '',
+    'B',
+    '1',
+    '2',
+    'true',
+    'null',
+    'é',
+    'zürich',
+    '日本',
+    '～',
+    '😀',
+    'a\u0000b',
+    'x'.repeat(40),
+];
 
 function number(r) {
     return r.pick(NUMBERS);
@@ -83,7 +129,10 @@ function queryPath(r, doc) {
     while (parts.length < 5) {
         if (isMap(at)) {
             const names = Object.keys(at);
-            const name = names.length === 0 || r.chance(0.07) ? r.pick(parts.length === 0 ? TOP : BELOW) : r.pick(names);
+            const name =
+                names.length === 0 || r.chance(0.07)
+                    ? r.pick(parts.length === 0 ? TOP : BELOW)
+                    : r.pick(names);
             parts.push(name);
             at = at[name];
         } else if (Array.isArray(at)) {

@@ -30,10 +30,16 @@ function askMingo({doc, filter, update}) {
 }
 
 function askOracle({doc, filter, update}) {
-    return resultOf(expectedOf(filter ? {doc: read(doc), filter: read(filter)} : {doc: read(doc), update: read(update)}, () => {}));
+    return resultOf(
+        expectedOf(
+            filter ? {doc: read(doc), filter: read(filter)} : {doc: read(doc), update: read(update)},
+            () => {},
+        ),
+    );
 }
 
-const isResult = (result, wanted) => same(result, typeof wanted === 'string' && wanted !== 'error' ? plain(read(wanted)) : wanted);
+const isResult = (result, wanted) =>
+    same(result, typeof wanted === 'string' && wanted !== 'error' ? plain(read(wanted)) : wanted);
 
 // The texts go to the core as they are: JavaScript would lose large integers and keys that stand twice.
 function lineOf({doc = '{}', filter, update}) {
@@ -51,7 +57,9 @@ async function tryExamples(differ) {
                 count++;
                 for (const [who, result, wanted] of check(example, answer)) {
                     if (!isResult(result, wanted)) {
-                        wrong.push(`${name}: ${lineOf(example)}: ${who} says ${JSON.stringify(result)}, not ${wanted}`);
+                        wrong.push(
+                            `${name}: ${lineOf(example)}: ${who} says ${JSON.stringify(result)}, not ${wanted}`,
+                        );
                     }
                 }
             }
@@ -66,7 +74,9 @@ async function tryExamples(differ) {
         ['mingo', askMingo(example), example.mingo],
         ['the core', resultOf(answer), example.mongodb],
     ]);
-    await all(REFUSALS, (example, answer) => [['the core', answer.code ?? 'no error', JSON.stringify(example.code)]]);
+    await all(REFUSALS, (example, answer) => [
+        ['the core', answer.code ?? 'no error', JSON.stringify(example.code)],
+    ]);
     await all(ADDITIONS, (example, answer) => [['the core', resultOf(answer), example.result]]);
     return {count, wrong};
 }

@@ -11,7 +11,17 @@ const subject = require('./subject');
 const {Float, isMap, isScalar, plain} = require('./values');
 
 const LEAVES = {
-    $eq: 7, $ne: 9, $gt: 10, $gte: 9, $lt: 10, $lte: 9, $in: 10, $nin: 9, $all: 9, $exists: 7, $not: 8,
+    $eq: 7,
+    $ne: 9,
+    $gt: 10,
+    $gte: 9,
+    $lt: 10,
+    $lte: 9,
+    $in: 10,
+    $nin: 9,
+    $all: 9,
+    $exists: 7,
+    $not: 8,
 };
 const LOGICAL = {$and: 5, $or: 3, $nor: 3};
 
@@ -37,8 +47,8 @@ function neighbour(r, v) {
 
 // The scalars that a filter finds at the path.
 function scalarsAt(doc, path) {
-    return lookUp(doc, path).found
-        .flatMap(({value, isElement}) => (Array.isArray(value) && !isElement ? value : [value]))
+    return lookUp(doc, path)
+        .found.flatMap(({value, isElement}) => (Array.isArray(value) && !isElement ? value : [value]))
         .filter((v) => isScalar(v) && v !== null);
 }
 
@@ -59,7 +69,9 @@ function constants(r, known, operator) {
         return [];
     }
     if (operator === '$all' && known.length > 0 && r.chance(0.55)) {
-        return known.filter((v, i) => i === 0 || r.chance(0.5)).map((v) => (r.chance(0.3) ? inOtherType(v) : v));
+        return known
+            .filter((v, i) => i === 0 || r.chance(0.5))
+            .map((v) => (r.chance(0.3) ? inOtherType(v) : v));
     }
     return Array.from({length: 1 + r.below(3)}, () => constant(r, known, 0.3));
 }
@@ -79,26 +91,26 @@ function guess(operator, operand, scalars, isThere) {
     const has = (v) => scalars.some((one) => compare(one, v) === 0);
     const orders = () => scalars.filter((v) => typeof v === typeof operand).map((v) => compare(v, operand));
     switch (operator) {
-    case '$eq':
-        return has(operand);
-    case '$ne':
-        return !has(operand);
-    case '$in':
-        return operand.some(has);
-    case '$nin':
-        return !operand.some(has);
-    case '$all':
-        return operand.length > 0 && operand.every(has);
-    case '$exists':
-        return isThere === operand;
-    case '$gt':
-        return orders().some((order) => order > 0);
-    case '$gte':
-        return orders().some((order) => order >= 0);
-    case '$lt':
-        return orders().some((order) => order < 0);
-    default:
-        return orders().some((order) => order <= 0);
+        case '$eq':
+            return has(operand);
+        case '$ne':
+            return !has(operand);
+        case '$in':
+            return operand.some(has);
+        case '$nin':
+            return !operand.some(has);
+        case '$all':
+            return operand.length > 0 && operand.every(has);
+        case '$exists':
+            return isThere === operand;
+        case '$gt':
+            return orders().some((order) => order > 0);
+        case '$gte':
+            return orders().some((order) => order >= 0);
+        case '$lt':
+            return orders().some((order) => order < 0);
+        default:
+            return orders().some((order) => order <= 0);
     }
 }
 
@@ -181,8 +193,15 @@ function filter(r, doc, {wish = r.chance(0.5), isOfSession = true, depth = 0} = 
     for (const one of wishes(r, r.pick([1, 1, 1, 2, 2, 3]), false, wish)) {
         if (depth < 3 && r.chance(depth === 0 ? 0.45 : 0.25)) {
             const operator = r.weighted(LOGICAL);
-            const children = wishes(r, r.pick([1, 2, 2, 3]), operator !== '$and', operator === '$nor' ? !one : one);
-            result[operator] = children.map((child) => filter(r, doc, {wish: child, isOfSession, depth: depth + 1}));
+            const children = wishes(
+                r,
+                r.pick([1, 2, 2, 3]),
+                operator !== '$and',
+                operator === '$nor' ? !one : one,
+            );
+            result[operator] = children.map((child) =>
+                filter(r, doc, {wish: child, isOfSession, depth: depth + 1}),
+            );
         } else {
             const [path, asked] = condition(r, doc, one, isOfSession);
             result[path] = asked;
@@ -219,16 +238,20 @@ function withArguments(query, isTaken) {
     }
 
     function replaceAll(fields) {
-        return Object.fromEntries(Object.entries(fields).map(([operator, v]) => [operator, replaceIn(operator, v)]));
+        return Object.fromEntries(
+            Object.entries(fields).map(([operator, v]) => [operator, replaceIn(operator, v)]),
+        );
     }
 
     function replace(part) {
-        return Object.fromEntries(Object.entries(part).map(([key, v]) => {
-            if (key in LOGICAL) {
-                return [key, v.map(replace)];
-            }
-            return [key, isMap(v) ? replaceAll(v) : replaceIn('$eq', v)];
-        }));
+        return Object.fromEntries(
+            Object.entries(part).map(([key, v]) => {
+                if (key in LOGICAL) {
+                    return [key, v.map(replace)];
+                }
+                return [key, isMap(v) ? replaceAll(v) : replaceIn('$eq', v)];
+            }),
+        );
     }
 
     return {with_args: replace(query), args};

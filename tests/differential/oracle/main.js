@@ -24,12 +24,12 @@ const MAX_MATCHING = 0.8;
 
 const {values: options} = parseArgs({
     options: {
-        'differ': {type: 'string'},
-        'document': {type: 'string'},
-        'seed': {type: 'string', default: process.env.SLUICE_SEED ?? String(Date.now())},
-        'cases': {type: 'string', default: '100000'},
-        'only': {type: 'string'},
-        'case': {type: 'string'},
+        differ: {type: 'string'},
+        document: {type: 'string'},
+        seed: {type: 'string', default: process.env.SLUICE_SEED ?? String(Date.now())},
+        cases: {type: 'string', default: '100000'},
+        only: {type: 'string'},
+        case: {type: 'string'},
         'until-difference': {type: 'boolean', default: false},
     },
 });
@@ -47,7 +47,7 @@ function judge(one, report) {
 }
 
 const whatIsWrong = (one, expected, answer) =>
-    (expected.thrown ? `the oracle failed: ${expected.thrown.message}` : complaint(one, expected, answer));
+    expected.thrown ? `the oracle failed: ${expected.thrown.message}` : complaint(one, expected, answer);
 
 async function examine(differ, one) {
     const [answer] = await differ.ask([write(one)]);
@@ -55,10 +55,14 @@ async function examine(differ, one) {
     return {answer, expected, wrong: whatIsWrong(one, expected, answer)};
 }
 
-// A case that shows the same: what the oracle cannot judge, or the core refuses as no filter or update, is another.
+// Whether the case shows the same. What the oracle cannot judge, or the core refuses, shows something else.
 async function failsAlike(differ, one, first) {
     const {answer, expected, wrong} = await examine(differ, one);
-    return wrong !== null && Boolean(expected.thrown) === Boolean(first.expected.thrown) && answer.code === first.answer.code;
+    return (
+        wrong !== null &&
+        Boolean(expected.thrown) === Boolean(first.expected.thrown) &&
+        answer.code === first.answer.code
+    );
 }
 
 async function tell(differ, one, title) {
@@ -99,13 +103,18 @@ async function compareBatch(differ, tally, from, to) {
     return cases.flatMap((one, i) => (whatIsWrong(one, expected[i], got[i]) ? [from + i] : []));
 }
 
-const percent = (part, whole) => `${(100 * part / whole).toFixed(1)} %`;
+const percent = (part, whole) => `${((100 * part) / whole).toFixed(1)} %`;
 
 function table(head, rows) {
     const all = [head, ...rows].map((row) => row.map(String));
     const widths = head.map((_, i) => Math.max(...all.map((row) => row[i].length)));
     for (const row of all) {
-        say('  ' + row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  '));
+        say(
+            '  ' +
+                row
+                    .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
+                    .join('  '),
+        );
     }
     say('');
 }
@@ -115,10 +124,14 @@ const rowsOf = (counts) => Object.entries(counts).map(([name, pair]) => [name, .
 function summarize(tally, seconds) {
     const updates = tally.cases - tally.filters;
     say(`\nseed ${seed}: ${tally.cases} cases in ${seconds.toFixed(0)} s\n`);
-    say(`${tally.filters} filters, of which ${percent(tally.matching, tally.filters)} match; ` +
-        `${tally.withArgs} also with arguments. Cases that an operator decides:`);
+    say(
+        `${tally.filters} filters, of which ${percent(tally.matching, tally.filters)} match; ` +
+            `${tally.withArgs} also with arguments. Cases that an operator decides:`,
+    );
     table(['operator', 'it matches', 'it does not'], rowsOf(tally.operators));
-    say(`${updates} updates, of which ${percent(tally.refused, updates)} are refused. Cases in which an operator:`);
+    say(
+        `${updates} updates, of which ${percent(tally.refused, updates)} are refused. Cases in which an operator:`,
+    );
     table(['operator', 'acts', 'rests'], rowsOf(tally.updateOperators));
     say('Differences of mingo from MongoDB (docs/mongodb-differences.md), and how often they were:');
     table(['name', 'met', 'of consequence'], rowsOf(tally.differences));
@@ -134,7 +147,9 @@ function shortcomings(tally) {
     for (const counts of [tally.operators, tally.updateOperators]) {
         for (const [operator, pair] of Object.entries(counts)) {
             if (Math.min(...pair) < least) {
-                found.push(`${operator} decides too few cases: ${pair.join(' and ')}, not ${least} either way`);
+                found.push(
+                    `${operator} decides too few cases: ${pair.join(' and ')}, not ${least} either way`,
+                );
             }
         }
     }
@@ -172,7 +187,7 @@ async function compareAll(differ, tally) {
 async function run(differ) {
     if (options.case !== undefined || options.only !== undefined) {
         const one = options.case !== undefined ? read(options.case) : makeCase(seed, Number(options.only));
-        return await tell(differ, one, 'case') === null;
+        return (await tell(differ, one, 'case')) === null;
     }
     say(`seed ${seed}`);
     const begin = Date.now();
@@ -191,11 +206,21 @@ async function run(differ) {
     return failed + complaints.length === 0;
 }
 
-const differ = new Differ(options.differ);
-run(differ).then((isGood) => {
-    differ.close();
-    process.exitCode = isGood ? 0 : 1;
-}, (error) => {
-    console.error(error.stack);
-    process.exit(2);
-});
+async function main() {
+    if (!Number.isSafeInteger(seed) || seed < 0) {
+        throw new Error(`a seed is a whole number below 2^53, not ${options.seed}`);
+    }
+    const differ = new Differ(options.differ);
+    const isGood = await run(differ);
+    return (await differ.close()) && isGood;
+}
+
+main().then(
+    (isGood) => {
+        process.exitCode = isGood ? 0 : 1;
+    },
+    (error) => {
+        console.error(error.stack);
+        process.exit(2);
+    },
+);

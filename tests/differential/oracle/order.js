@@ -47,14 +47,20 @@ function compare(a, b) {
     if (isMap(a)) {
         const x = Object.entries(a);
         const y = Object.entries(b);
-        return compareLists(x, y, (i) => sign(rank(x[i][1]), rank(y[i][1])) ||
-            compareStrings(x[i][0], y[i][0]) || compare(x[i][1], y[i][1]));
+        return compareLists(
+            x,
+            y,
+            (i) =>
+                sign(rank(x[i][1]), rank(y[i][1])) ||
+                compareStrings(x[i][0], y[i][0]) ||
+                compare(x[i][1], y[i][1]),
+        );
     }
     return rank(a) === 0 ? 0 : sign(a, b);
 }
 
 // Whether UTF-16's order, which JavaScript's < knows, is another one.
-const isOrderedApart = (a, b) => typeof a === 'string' && typeof b === 'string' &&
-    sign(a, b) !== compareStrings(a, b);
+const isOrderedApart = (a, b) =>
+    typeof a === 'string' && typeof b === 'string' && sign(a, b) !== compareStrings(a, b);
 
 module.exports = {compare, isOrderedApart};

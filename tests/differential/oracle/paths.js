@@ -7,7 +7,7 @@ const {isMap} = require('./values');
 const isIndex = (part) => /^(0|[1-9]\d*)$/.test(part);
 
 // All values that a filter's path leads to, and what was met on the way:
-//   found: [{value, isElement}]   isElement: an index led to it, so an array is not compared element by element
+//   found: [{value, isElement}]   isElement: an index led to it, so an array's elements are not compared
 //   passes                        the path goes through an array by a name
 //   passesTwice                   ... and then meets another array, on its way or at its end
 //   nestsOnWay, nestsAtEnd        an array stands in an array where a name passes; where a path of more
@@ -17,7 +17,12 @@ const isIndex = (part) => /^(0|[1-9]\d*)$/.test(part);
 function lookUp(doc, path) {
     const parts = path.split('.');
     const seen = {
-        found: [], passes: false, passesTwice: false, nestsOnWay: false, nestsAtEnd: false, isAmbiguous: false,
+        found: [],
+        passes: false,
+        passesTwice: false,
+        nestsOnWay: false,
+        nestsAtEnd: false,
+        isAmbiguous: false,
     };
 
     function end(value, passed) {
@@ -54,7 +59,8 @@ function lookUp(doc, path) {
     function elements(array, i, passed) {
         const isDigits = /^\d+$/.test(parts[i]);
         if (isDigits) {
-            seen.isAmbiguous ||= !isIndex(parts[i]) || array.some((v) => isMap(v) && Object.hasOwn(v, parts[i]));
+            seen.isAmbiguous ||=
+                !isIndex(parts[i]) || array.some((v) => isMap(v) && Object.hasOwn(v, parts[i]));
         } else {
             seen.nestsOnWay ||= array.some(Array.isArray);
             seen.passesTwice ||= passed;

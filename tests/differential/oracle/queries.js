@@ -1,7 +1,7 @@
 // queries: what MongoDB makes of a filter, by mingo's word.
 //
-// A filter is read into a tree of conditions. mingo judges each condition alone and the filter as a whole. Where
-// a condition on this document is a named difference of mingo (differences.js), the path is followed by
+// A filter is read into a tree of conditions. mingo judges each condition alone and the filter as a whole.
+// Where a condition on this document is a named difference of mingo (differences.js), the path is followed by
 // paths.js, and mingo is asked about each value that it leads to; the filter as a whole then has the outcome
 // in the condition's place.
 'use strict';
@@ -18,12 +18,14 @@ const COMPARISONS = new Set(['$gt', '$gte', '$lt', '$lte']);
 
 const isOperators = (v) => isMap(v) && Object.keys(v).some((key) => key[0] === '$');
 
-// {kind: 'and' | 'or' | 'nor' | 'not' | 'leaf', operator?, children | path, value}. An 'and' without an operator
-// is a map of several conditions.
+// {kind: 'and' | 'or' | 'nor' | 'not' | 'leaf', operator?, children | path, value}. An 'and' without an
+// operator is a map of several conditions.
 function readOperators(path, operators) {
-    const children = Object.entries(operators).map(([operator, value]) => (operator === '$not'
-        ? {kind: 'not', operator, children: [readOperators(path, value)]}
-        : {kind: 'leaf', operator, path, value}));
+    const children = Object.entries(operators).map(([operator, value]) =>
+        operator === '$not'
+            ? {kind: 'not', operator, children: [readOperators(path, value)]}
+            : {kind: 'leaf', operator, path, value},
+    );
     return children.length === 1 ? children[0] : {kind: 'and', children};
 }
 
@@ -32,12 +34,16 @@ function readQuery(query) {
         if (key in LOGICAL) {
             return {kind: LOGICAL[key], operator: key, children: value.map(readQuery)};
         }
-        return isOperators(value) ? readOperators(key, value) : {kind: 'leaf', operator: 'equality', path: key, value};
+        return isOperators(value)
+            ? readOperators(key, value)
+            : {kind: 'leaf', operator: 'equality', path: key, value};
     });
     return children.length === 1 ? children[0] : {kind: 'and', children};
 }
 
-const leafQuery = (leaf) => ({[leaf.path]: leaf.operator === 'equality' ? leaf.value : {[leaf.operator]: leaf.value}});
+const leafQuery = (leaf) => ({
+    [leaf.path]: leaf.operator === 'equality' ? leaf.value : {[leaf.operator]: leaf.value},
+});
 
 // The names of the differences of mingo that a condition meets in a document.
 function differencesOf(leaf, seen) {
@@ -82,7 +88,7 @@ function meets(operator, value, scalar) {
 function judgeByValue(leaf, seen) {
     const {operator, value} = leaf;
     if (operator === '$exists') {
-        return (seen.found.length > 0) === value;
+        return seen.found.length > 0 === value;
     }
     if (operator in NEGATIONS) {
         return !judgeByValue({...leaf, operator: NEGATIONS[operator]}, seen);
@@ -142,8 +148,8 @@ function rewrite(node, known) {
     return {[key]: node.children.map((child) => rewrite(child, known))};
 }
 
-// {result, tree}: whether @query matches @doc (both plain). @report(name, isWrong) hears of each difference of
-// mingo that was met and whether it mattered.
+// {result, tree}: whether @query matches @doc (both plain). @report(name, isWrong) hears of each difference
+// of mingo that was met and whether it mattered.
 function judgeQuery(query, doc, report) {
     const tree = readQuery(query);
     const known = {};

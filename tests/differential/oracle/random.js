@@ -1,11 +1,11 @@
-// random: numbers that a seed repeats, another sequence for each case, so that a case can be made again alone.
+// random: numbers that a seed repeats, another sequence for each case: a case can be made again alone.
 'use strict';
 
 // One of MurmurHash3's finishers: every bit of the input reaches every bit of the output.
 function mix(x) {
-    x = Math.imul(x ^ x >>> 16, 0x85ebca6b);
-    x = Math.imul(x ^ x >>> 13, 0xc2b2ae35);
-    return (x ^ x >>> 16) >>> 0;
+    x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
+    x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
+    return (x ^ (x >>> 16)) >>> 0;
 }
 
 class Random {
@@ -23,9 +23,9 @@ class Random {
     next() {
         const result = (this.a + this.b + this.d) >>> 0;
         this.d = (this.d + 1) >>> 0;
-        this.a = this.b ^ this.b >>> 9;
+        this.a = this.b ^ (this.b >>> 9);
         this.b = (this.c + (this.c << 3)) >>> 0;
-        this.c = ((this.c << 21 | this.c >>> 11) + result) >>> 0;
+        this.c = (((this.c << 21) | (this.c >>> 11)) + result) >>> 0;
         return result;
     }
 

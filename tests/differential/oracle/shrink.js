@@ -66,7 +66,7 @@ async function shrink(one, fails) {
             if (++tries > MAX_TRIES) {
                 return smallest;
             }
-            if (write(step).length < write(smallest).length && await fails(step)) {
+            if (write(step).length < write(smallest).length && (await fails(step))) {
                 found = step;
                 break;
             }

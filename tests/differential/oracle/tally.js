@@ -1,6 +1,7 @@
 // tally: which operators decided how many cases, which differences of mingo were met.
 //
-// An operator of a filter decides a case where the filter's result would be the other one if the operator's were.
+// An operator of a filter decides a case where the filter's result would be the other one if the operator's
+// were.
 // An operator of an update acts on a case where without it the outcome, a document or a refusal, would be
 // another; else it rests (not counted where the rest of the update is refused: that tells nothing).
 'use strict';
@@ -9,10 +10,33 @@ const {isSameOutcome, judgeUpdate, operationsOf, updateOf} = require('./updates'
 const {plain} = require('./values');
 
 const FILTER_OPERATORS = [
-    'equality', '$eq', '$ne', '$gt', '$gte', '$lt', '$lte', '$in', '$nin', '$all', '$exists', '$not', '$and', '$or', '$nor',
+    'equality',
+    '$eq',
+    '$ne',
+    '$gt',
+    '$gte',
+    '$lt',
+    '$lte',
+    '$in',
+    '$nin',
+    '$all',
+    '$exists',
+    '$not',
+    '$and',
+    '$or',
+    '$nor',
 ];
 const UPDATE_OPERATORS = [
-    '$set', '$unset', '$inc', '$min', '$max', '$push', '$slice', '$addToSet', '$pull', '$rename',
+    '$set',
+    '$unset',
+    '$inc',
+    '$min',
+    '$max',
+    '$push',
+    '$slice',
+    '$addToSet',
+    '$pull',
+    '$rename',
 ];
 
 const zeros = (names) => Object.fromEntries(names.map((name) => [name, [0, 0]]));

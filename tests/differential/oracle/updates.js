@@ -1,8 +1,8 @@
 // updates: what MongoDB makes of an update, by mingo's word.
 //
-// What MongoDB refuses, mingo passes over: the reasons are here. Where an operator on this document is a named
-// difference of mingo (differences.js), the value is worked out here and mingo is told to $set it; all else,
-// the paths too, is mingo's.
+// What MongoDB refuses, mingo passes over: the reasons are here. Where an operator on this document is a
+// named difference of mingo (differences.js), the value is worked out here and mingo is told to $set it; all
+// else, the paths too, is mingo's.
 'use strict';
 
 const mingo = require('./mingo');
@@ -14,7 +14,8 @@ const {isMap, plain, same} = require('./values');
 // The operations of an update, one by one: {operator, path, operand}.
 function operationsOf(update) {
     return Object.entries(update).flatMap(([operator, fields]) =>
-        Object.entries(fields).map(([path, operand]) => ({operator, path, operand})));
+        Object.entries(fields).map(([path, operand]) => ({operator, path, operand})),
+    );
 }
 
 function updateOf(operations) {
@@ -30,9 +31,13 @@ const each = (operand) => (isMap(operand) && '$each' in operand ? operand.$each 
 
 // Whether two of the paths are on one path; mingo has the last word.
 function hasConflict(operations) {
-    const paths = operations.flatMap(({operator, path, operand}) => (operator === '$rename' ? [path, operand] : [path]));
-    return paths.some((path, i) => paths.some((other, k) => k > i && isOnOnePath(path, other))) &&
-        mingo.hasConflict(updateOf(operations));
+    const paths = operations.flatMap(({operator, path, operand}) =>
+        operator === '$rename' ? [path, operand] : [path],
+    );
+    return (
+        paths.some((path, i) => paths.some((other, k) => k > i && isOnOnePath(path, other))) &&
+        mingo.hasConflict(updateOf(operations))
+    );
 }
 
 function isRenameRefused(doc, from, to) {
@@ -48,18 +53,18 @@ function isRenameRefused(doc, from, to) {
 function isRefused({operator, path, operand}, doc) {
     const {state, value} = follow(doc, path);
     switch (operator) {
-    case '$unset':
-        return false;
-    case '$rename':
-        return isRenameRefused(doc, path, operand);
-    case '$inc':
-        return state === 'blocked' || (state === 'found' && typeof value !== 'number');
-    case '$push':
-    case '$addToSet':
-    case '$pull':
-        return state === 'blocked' || (state === 'found' && !Array.isArray(value));
-    default:
-        return state === 'blocked';
+        case '$unset':
+            return false;
+        case '$rename':
+            return isRenameRefused(doc, path, operand);
+        case '$inc':
+            return state === 'blocked' || (state === 'found' && typeof value !== 'number');
+        case '$push':
+        case '$addToSet':
+        case '$pull':
+            return state === 'blocked' || (state === 'found' && !Array.isArray(value));
+        default:
+            return state === 'blocked';
     }
 }
 
@@ -130,14 +135,13 @@ function isPulled(condition, element, names) {
     return judgeQuery(condition, element, note).result;
 }
 
-const isOfAlternatives = (condition) => isMap(condition) &&
-    ['$and', '$or', '$nor'].some((key) => key in condition);
+const isOfAlternatives = (condition) =>
+    isMap(condition) && ['$and', '$or', '$nor'].some((key) => key in condition);
 
 function pull({operand, state, value}) {
     const names = new Set(isOfAlternatives(operand) ? ['pull-by-alternatives'] : []);
-    const result = state === 'found'
-        ? value.filter((element) => !isPulled(operand, element, names))
-        : undefined;
+    const result =
+        state === 'found' ? value.filter((element) => !isPulled(operand, element, names)) : undefined;
     return names.size > 0 ? [[...names], result] : null;
 }
 
@@ -187,7 +191,12 @@ function expect(operations, doc, names) {
     }
     const adjusted = operations.map((operation) => adjust(operation, doc));
     adjusted.forEach(([more]) => more.forEach((name) => names.add(name)));
-    return {doc: applyByMingo(adjusted.flatMap(([, done]) => done), doc)};
+    return {
+        doc: applyByMingo(
+            adjusted.flatMap(([, done]) => done),
+            doc,
+        ),
+    };
 }
 
 // {doc} or {error}: what becomes of @doc (all plain). @report as in judgeQuery().

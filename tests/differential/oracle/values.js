@@ -25,15 +25,22 @@ function write(v) {
         return '[' + v.map(write).join(',') + ']';
     }
     if (isMap(v)) {
-        return '{' + Object.keys(v).map((key) => JSON.stringify(key) + ':' + write(v[key])).join(',') + '}';
+        return (
+            '{' +
+            Object.keys(v)
+                .map((key) => JSON.stringify(key) + ':' + write(v[key]))
+                .join(',') +
+            '}'
+        );
     }
     return JSON.stringify(v);
 }
 
 // The value of a text.
 function read(text) {
-    const marked = text.replace(/"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g,
-        (token) => (token[0] !== '"' && /[.eE]/.test(token) ? `{"#float":${token}}` : token));
+    const marked = text.replace(/"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g, (token) =>
+        token[0] !== '"' && /[.eE]/.test(token) ? `{"#float":${token}}` : token,
+    );
     return JSON.parse(marked, (key, v) => {
         if (isMap(v) && '#float' in v) {
             const number = v['#float'];
@@ -77,8 +84,10 @@ function same(a, b) {
     }
     if (isMap(a) && isMap(b)) {
         const names = Object.keys(a);
-        return names.length === Object.keys(b).length &&
-            names.every((name) => Object.hasOwn(b, name) && same(a[name], b[name]));
+        return (
+            names.length === Object.keys(b).length &&
+            names.every((name) => Object.hasOwn(b, name) && same(a[name], b[name]))
+        );
     }
     return (a ?? null) === (b ?? null);
 }
