@@ -11,6 +11,16 @@ static int on_receive(struct lws *wsi, struct ws_conn *conn, const void *in, siz
     return 0;
 }
 
+/* It gives a code for most breaches of the protocol, but not for control frames that are too long. Here is
+ * still time to give one. */
+static void on_drop(struct lws *wsi, struct ws_conn *conn)
+{
+    static uint8_t text[] = "a frame that may not be";
+    if (ws_conn_is_cut_off(conn))
+        lws_close_reason(wsi, LWS_CLOSE_STATUS_PROTOCOL_ERR, text, sizeof(text) - 1);
+    ws_conn_leaves(conn, lws_get_close_payload(wsi), (size_t)lws_get_close_length(wsi));
+}
+
 static int on_conn(struct lws *wsi, struct ws_conn *conn, enum lws_callback_reasons reason, void *user,
                    void *in, size_t len)
 {
@@ -30,7 +40,7 @@ static int on_conn(struct lws *wsi, struct ws_conn *conn, enum lws_callback_reas
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
         return ws_conn_peer_closes(conn, in, len);
     case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
-        ws_conn_leaves(conn, lws_get_close_payload(wsi), (size_t)lws_get_close_length(wsi));
+        on_drop(wsi, conn);
         return 0;
     case LWS_CALLBACK_CLOSED:
         ws_conn_leaves(conn, NULL, 0);

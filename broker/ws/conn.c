@@ -397,6 +397,13 @@ static void tell_payload(struct ws_conn *conn, const uint8_t *payload, size_t le
     tell_closed(conn, code, reason, reason_len);
 }
 
+bool ws_conn_is_cut_off(const struct ws_conn *conn)
+{
+    if (conn->state != CONN_OPEN || lws_get_close_length(conn->wsi) > 0 || !WORKAROUND(breach_code))
+        return false;
+    return tcp_is_open(lws_get_socket_fd(conn->wsi));
+}
+
 int ws_conn_peer_closes(struct ws_conn *conn, const uint8_t *payload, size_t len)
 {
     bool is_answer = conn->state == CONN_CLOSE_SENT;

@@ -33,6 +33,9 @@ void ws_conn_heard(struct ws_conn *conn);
  * ours or wrong. */
 int ws_conn_peer_closes(struct ws_conn *conn, const uint8_t *payload, size_t len);
 
+/* Whether libwebsockets closes an open connection whose peer is still there, and has no code to tell it. */
+bool ws_conn_is_cut_off(const struct ws_conn *conn);
+
 /* libwebsockets closes the connection by itself, sending @payload if there is any. */
 void ws_conn_leaves(struct ws_conn *conn, const uint8_t *payload, size_t len);
 

@@ -1,5 +1,6 @@
 #include "ws/tcp.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -52,6 +53,13 @@ uint64_t tcp_unsent(int fd)
 {
     int bytes = 0;
     return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? (uint64_t)bytes : 0;
+}
+
+bool tcp_is_open(int fd)
+{
+    char byte;
+    ssize_t len = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return len > 0 || (len < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
 void tcp_abort(int fd)

@@ -3,6 +3,7 @@
 
 /* tcp: what only the kernel knows about a connection. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Small messages go out at once, and a peer that reads nothing costs a bounded amount of kernel memory. */
@@ -16,6 +17,9 @@ uint64_t tcp_silence_ms(int fd);
 uint64_t tcp_acked(int fd);
 uint64_t tcp_received(int fd);
 uint64_t tcp_unsent(int fd);
+
+/* Whether the peer has neither hung up nor reset, as far as the kernel can tell without taking what came. */
+bool tcp_is_open(int fd);
 
 /* End the connection without waiting for what was not sent: the peer sees a reset. */
 void tcp_abort(int fd);

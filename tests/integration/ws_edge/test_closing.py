@@ -201,13 +201,16 @@ def test_protocol_errors(echo, frames):
     assert server.is_quiet()
 
 
-def test_long_control_frame(echo):
+@pytest.mark.parametrize("opcode", [8, 9, 10])
+@pytest.mark.parametrize("size", [126, 65536])
+def test_long_control_frame(echo, opcode, size):
     server = echo()
     with server.socket() as client:
         client.upgrade()
-        client.send_frame(9, b"x" * 126)
-        client.read_all()
-    assert server.closed()[0] in (1002, 1006)
+        client.send_frame(opcode, b"\x03\xe8" + b"x" * (size - 2))
+        assert client.close_frame()[0] == 1002
+    assert server.closed()[0] == 1002
+    assert server.is_quiet()
 
 
 def test_broker_closes(echo):
