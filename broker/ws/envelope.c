@@ -94,9 +94,10 @@ static int read_json(struct parts *parts, struct envelope_room *room, const void
     buf_reset(&room->trace);
     buf_reset(&room->other);
     if (json_object(&reader)) {
-        while (json_member(&reader, &room->key)) {
+        /* Stop where memory is refused: the next member would use the room again, and nobody would know. */
+        while (json_member(&reader, &room->key) && !room->key.failed) {
             struct buf *target = json_target(room);
-            if (!json_value(&reader, target))
+            if (!json_value(&reader, target) || target->failed)
                 break;
             if (is_key(room->key.data, room->key.len, 'i'))
                 read_id(parts, target->data, target->len);

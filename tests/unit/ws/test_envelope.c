@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "support/failing_alloc.h"
 #include "wire/json.h"
 #include "wire/mp.h"
 #include "ws/envelope.h"
@@ -277,6 +278,57 @@ static void test_wrong_kind_of_message_for_the_encoding(void **state)
     assert_int_equal(fault.code, CODE_BAD_MESSAGE);
 }
 
+/* Event and id of a refused message are told to the client, so they must be the message's own. */
+static void assert_overloaded(const char *event)
+{
+    assert_int_equal(fault.code, CODE_OVERLOADED);
+    if (envelope.event) {
+        assert_int_equal(envelope.event_len, strlen(event));
+        assert_memory_equal(envelope.event, event, envelope.event_len);
+    }
+    if (envelope.id.kind != QUESTION_NONE)
+        assert_int_equal(envelope.id.number, 7);
+}
+
+/* A first message (a room that has no memory yet), each allocation refused in turn. */
+static unsigned long refuse_each(const void *bytes, size_t len, enum encoding encoding)
+{
+    for (unsigned long n = 0;; n++) {
+        struct envelope_room fresh;
+        envelope_room_init(&fresh);
+        failing_alloc_start(n);
+        int result =
+            envelope_read(&envelope, &fresh, bytes, len, encoding, encoding == ENCODING_MSGPACK, &fault);
+        bool was_refused = failing_alloc_stop();
+        if (was_refused) {
+            assert_int_equal(result, -1);
+            assert_overloaded("chat:hi");
+            assert_int_equal(
+                envelope_read(&envelope, &fresh, bytes, len, encoding, encoding == ENCODING_MSGPACK, &fault),
+                0);
+        }
+        assert_int_equal(result, was_refused ? -1 : 0);
+        assert_event("chat:hi");
+        assert_value(envelope.payload, envelope.payload_len, "{\"a\":[1.5,null]}");
+        assert_value(envelope.trace, envelope.trace_len, "\"tr\"");
+        assert_int_equal(envelope.id.number, 7);
+        envelope_room_deinit(&fresh);
+        if (!was_refused)
+            return n;
+    }
+}
+
+static void test_refused_memory_is_told_and_the_next_message_is_read(void **state)
+{
+    (void)state;
+    const char *json =
+        "{\"z\":[1,{\"e\":2}],\"t\":\"tr\",\"i\":7,\"p\":{\"a\":[1.5,null]},\"e\":\"chat:hi\",\"s\":{}}";
+    struct buf b = packed(json);
+    assert_true(refuse_each(json, strlen(json), ENCODING_JSON) >= 5);
+    refuse_each(b.data, b.len, ENCODING_MSGPACK);
+    buf_deinit(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +343,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bad_messagepack_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bin_is_a_payload_in_messagepack, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wrong_kind_of_message_for_the_encoding, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refused_memory_is_told_and_the_next_message_is_read, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

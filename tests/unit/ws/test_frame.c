@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "support/failing_alloc.h"
 #include "ws/frame.h"
 
 static struct buf scratch = BUF_INIT;
@@ -112,6 +113,40 @@ static int teardown(void **state)
     return 0;
 }
 
+static void test_refused_memory_makes_no_frame_and_none_is_kept(void **state)
+{
+    (void)state;
+    for (unsigned encoding = 0; encoding < ENCODING_COUNT; encoding++) {
+        unsigned long n = 0;
+        for (bool was_refused = true; was_refused; n++) {
+            struct message *m = message_new("hi", 2, "\x93\x01\xc4\x01\xff\xc0", 6, NULL);
+            struct buf fresh = BUF_INIT;
+            failing_alloc_start(n);
+            const struct blob *frame = frame_of(m, encoding, &fresh);
+            was_refused = failing_alloc_stop();
+            if (was_refused) {
+                assert_null(frame);
+                assert_null(m->frame[encoding]);
+                frame = frame_of(m, encoding, &fresh);
+            }
+            assert_non_null(frame);
+            assert_int_equal(frame->data[0], encoding == ENCODING_JSON ? 0x81 : 0x82);
+            assert_int_equal(frame->data[1], frame->len - 2);
+            buf_deinit(&fresh);
+            message_unref(m);
+        }
+        assert_true(n > 1);
+    }
+}
+
+static void test_refused_memory_makes_no_close_frame(void **state)
+{
+    (void)state;
+    failing_alloc_start(0);
+    assert_null(frame_close(1000, "x", 1));
+    assert_true(failing_alloc_stop());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +157,8 @@ int main(void)
         cmocka_unit_test(test_close_frame_has_code_and_reason),
         cmocka_unit_test(test_close_reason_is_cut_at_a_character),
         cmocka_unit_test(test_close_reason_that_is_no_text_is_left_out),
+        cmocka_unit_test(test_refused_memory_makes_no_frame_and_none_is_kept),
+        cmocka_unit_test(test_refused_memory_makes_no_close_frame),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "support/failing_alloc.h"
 #include "ws/frame.h"
 #include "ws/outqueue.h"
 
@@ -185,6 +187,37 @@ static void test_long_ring_is_freed_when_it_runs_empty(void **state)
     assert_int_equal(push(20, 9, 999), 0);
 }
 
+static void test_refused_memory_leaves_the_queue_as_it_was(void **state)
+{
+    (void)state;
+    unsigned refusals = 0;
+    for (unsigned i = 0; i < 40; i++) {
+        struct message *m = message_of(10 + i);
+        size_t bytes = queue.bytes;
+        failing_alloc_start(0);
+        int result = outqueue_push(&queue, m, 1000, 100000);
+        if (failing_alloc_stop()) {
+            refusals++;
+            assert_int_equal(result, -ENOMEM);
+            assert_int_equal(queue.count, i);
+            assert_int_equal(queue.bytes, bytes);
+            assert_int_equal(m->refs, 1);
+            result = outqueue_push(&queue, m, 1000, 100000);
+        }
+        assert_int_equal(result, 0);
+        assert_int_equal(m->refs, 2);
+        message_unref(m);
+    }
+    assert_int_equal(refusals, 5); /* 4, 8, 16, 32, 64 */
+    for (unsigned i = 0; i < 40; i++) {
+        struct outqueue_span span;
+        assert_true(outqueue_gather(&queue, room, 0, &span));
+        assert_int_equal(span.len, 10 + i);
+        outqueue_drop(&queue, 1);
+    }
+    assert_int_equal(queue.count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +231,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_empty_queue_takes_a_message_of_any_length, setup, teardown),
         cmocka_unit_test_setup_teardown(test_messages_are_shared_and_given_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_long_ring_is_freed_when_it_runs_empty, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refused_memory_leaves_the_queue_as_it_was, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
