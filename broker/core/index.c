@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/conn.h"
+#include "core/doc.h"
 #include "core/hash.h"
 #include "core/scalar.h"
 
@@ -226,6 +227,19 @@ static bool entries_grow(struct index_part *part)
     return true;
 }
 
+/* A session that once had many values does not keep room for them. Refused: it does. */
+static void entries_shrink(struct index_part *part)
+{
+    uint32_t cap = part->count + part->count / 2 + 2;
+    if (part->cap <= 8 || part->count >= part->cap / 4)
+        return;
+    struct index_entry *entries = realloc(part->entries, cap * sizeof(*entries));
+    if (!entries)
+        return;
+    part->entries = entries;
+    part->cap = cap;
+}
+
 /* Take the posting's member at @place out; the last one takes the place. */
 static void member_remove(struct index *index, struct posting *posting, uint32_t place)
 {
@@ -262,18 +276,21 @@ static void entries_clear(struct index *index, struct conn *conn)
     conn->index.cap = 0;
 }
 
-/* Whether an entry from @first on is for this posting: an array may have a value twice. */
-static bool has_entry(const struct conn *conn, uint32_t first, const struct posting *posting)
+/* Whether the connection, whose values are being put in, is in the posting. One that was put there just now
+ * is the posting's last member; else it would be among the first @kept entries, which stayed. */
+static bool is_member(const struct conn *conn, const struct posting *posting, uint32_t kept)
 {
-    for (uint32_t i = first; i < conn->index.count; i++) {
+    if (posting->count && posting->members[posting->count - 1].conn == conn)
+        return true;
+    for (uint32_t i = 0; i < kept; i++) {
         if (conn->index.entries[i].posting == posting)
             return true;
     }
     return false;
 }
 
-/* @first: the entries from there on are of the field that is being put in. */
-static bool entry_add(struct index *index, struct conn *conn, uint32_t first, const struct term *term)
+/* @kept: how many entries there were when putting in began, if the field could be among them; else 0. */
+static bool entry_add(struct index *index, struct conn *conn, const struct term *term, uint32_t kept)
 {
     struct index_part *part = &conn->index;
     if (part->count >= INDEX_VALUES || !entries_grow(part))
@@ -281,45 +298,46 @@ static bool entry_add(struct index *index, struct conn *conn, uint32_t first, co
     struct posting *posting = posting_use(index, term);
     if (!posting)
         return false;
-    if (has_entry(conn, first, posting))
+    if (is_member(conn, posting, kept)) /* an array may have a value twice */
         return true;
     if (!members_grow(posting)) /* it has members then, and stays */
         return false;
-    part->entries[part->count] = (struct index_entry){posting, posting->count};
+    part->entries[part->count] = (struct index_entry){posting, posting->count, posting->field};
     posting->members[posting->count++] = (struct member){conn, part->count++};
     index->counters->index_entries++;
     return true;
 }
 
-/* -- sessions ------------------------------------------------------------------------------------------ */
+/* -- a connection's fields ----------------------------------------------------------------------------- */
 
-static bool put_value(struct index *index, struct conn *conn, uint16_t field, uint32_t first,
-                      const struct mp_token *value)
+/* Put @count values at @r into the field. False when one cannot be. */
+static bool put_values(struct index *index, struct conn *conn, uint16_t field, struct mp_reader r,
+                       uint32_t count, uint32_t kept)
 {
-    struct term term;
-    return !term_init(index, &term, field, value) || entry_add(index, conn, first, &term);
+    for (; count > 0; count--) {
+        struct mp_reader inside = r;
+        struct mp_token value;
+        struct term term;
+        if (!mp_next(&inside, &value) || !doc_skip(&r))
+            return false;
+        if (term_init(index, &term, field, &value) && !entry_add(index, conn, &term, kept))
+            return false;
+    }
+    return true;
 }
 
 /* Put the value at @r, or each scalar of an array there, into the index. False when it cannot be. */
 static bool put_field(struct index *index, struct conn *conn, const struct mp_token *name, struct mp_reader r)
 {
     struct mp_token value;
-    uint32_t first = conn->index.count;
-    if (!mp_next(&r, &value) || value.type == MP_MAP || value.type == MP_NIL)
+    struct mp_reader inside = r;
+    if (!mp_next(&inside, &value) || value.type == MP_MAP || value.type == MP_NIL)
         return true;
     const struct index_field *field = field_use(index, name->bytes, name->len);
     if (!field)
         return true;
-    if (value.type != MP_ARRAY)
-        return put_value(index, conn, field->id, first, &value);
-    for (uint32_t left = value.count; left > 0; left--) {
-        struct mp_reader element = r;
-        if (!mp_next(&element, &value) || !put_value(index, conn, field->id, first, &value))
-            return false;
-        if (!mp_skip(&r))
-            return false;
-    }
-    return true;
+    return value.type == MP_ARRAY ? put_values(index, conn, field->id, inside, value.count, 0)
+                                  : put_values(index, conn, field->id, r, 1, 0);
 }
 
 static void take_field(struct index *index, struct conn *conn, const struct mp_token *name)
@@ -328,10 +346,12 @@ static void take_field(struct index *index, struct conn *conn, const struct mp_t
     if (!field)
         return;
     for (uint32_t i = conn->index.count; i-- > 0;) {
-        if (conn->index.entries[i].posting->field == field->id)
+        if (conn->index.entries[i].field == field->id)
             entry_remove(index, conn, i);
     }
 }
+
+/* -- sessions as lists of pairs ------------------------------------------------------------------------- */
 
 /* A map's pairs, one after the other. */
 struct pairs {
@@ -359,6 +379,90 @@ static bool pairs_next(struct pairs *pairs)
     return mp_next(&pairs->r, &pairs->name) && mp_raw(&pairs->r, &pairs->value, &pairs->len);
 }
 
+/* -- arrays that change a little ------------------------------------------------------------------------ */
+
+/* Where the elements of an array begin, and where the last one ends. */
+struct elements {
+    uint32_t count;
+    const uint8_t *at[INDEX_VALUES + 1];
+};
+
+/* False when the value is no array, or a longer one. */
+static bool elements_of(struct elements *elements, const uint8_t *value, size_t len)
+{
+    struct mp_reader r = mp_reader(value, len);
+    struct mp_token array;
+    if (!mp_next(&r, &array) || array.type != MP_ARRAY || array.count > INDEX_VALUES)
+        return false;
+    elements->count = array.count;
+    elements->at[0] = r.at;
+    for (uint32_t i = 0; i < array.count; i++) {
+        if (!doc_skip(&r))
+            return false;
+        elements->at[i + 1] = r.at;
+    }
+    return true;
+}
+
+static bool same_element(const struct elements *a, uint32_t i, const struct elements *b, uint32_t j)
+{
+    size_t len = (size_t)(a->at[i + 1] - a->at[i]);
+    return len == (size_t)(b->at[j + 1] - b->at[j]) && memcmp(a->at[i], b->at[j], len) == 0;
+}
+
+/* Whether each of the elements has an entry of its own: then none of them stands for another one, too. */
+static bool is_each_entered(const struct conn *conn, uint16_t field, uint32_t count)
+{
+    for (uint32_t i = 0; i < conn->index.count; i++)
+        count -= conn->index.entries[i].field == field;
+    return count == 0;
+}
+
+/* Take the value of one element out. */
+static void take_element(struct index *index, struct conn *conn, uint16_t field, const uint8_t *at,
+                         const uint8_t *end)
+{
+    struct mp_reader r = mp_reader(at, (size_t)(end - at));
+    struct mp_token value;
+    struct term term;
+    if (!mp_next(&r, &value) || !term_init(index, &term, field, &value))
+        return;
+    const struct posting *posting = *slot_find(index, &term);
+    for (uint32_t i = 0; posting && i < conn->index.count; i++) {
+        if (conn->index.entries[i].posting == posting) {
+            entry_remove(index, conn, i);
+            return;
+        }
+    }
+}
+
+/* Of two arrays change only what is between the elements that both begin and end with: joining one room of
+ * many costs one entry. *@done is false when the arrays are not of that kind; nothing has changed then. */
+static bool change_middle(struct index *index, struct conn *conn, const struct pairs *before,
+                          const struct pairs *next, bool *done)
+{
+    const struct index_field *field = NULL;
+    struct elements old, fresh;
+    uint32_t begin = 0, end = 0;
+    if (elements_of(&old, before->value, before->len) && elements_of(&fresh, next->value, next->len))
+        field = field_find(index, next->name.bytes, next->name.len);
+    *done = field && is_each_entered(conn, field->id, old.count);
+    if (!*done)
+        return true;
+    uint32_t shorter = old.count < fresh.count ? old.count : fresh.count;
+    while (begin < shorter && same_element(&old, begin, &fresh, begin))
+        begin++;
+    while (end < shorter - begin && same_element(&old, old.count - 1 - end, &fresh, fresh.count - 1 - end))
+        end++;
+    for (uint32_t i = begin; i < old.count - end; i++)
+        take_element(index, conn, field->id, old.at[i], old.at[i + 1]);
+    return put_values(index, conn, field->id,
+                      mp_reader(fresh.at[begin], (size_t)(fresh.at[fresh.count] - fresh.at[begin])),
+                      fresh.count - end - begin, conn->index.count);
+}
+
+/* -- sessions ------------------------------------------------------------------------------------------ */
+
 static bool same_name(const struct mp_token *a, const struct mp_token *b)
 {
     return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
@@ -377,6 +481,16 @@ static bool change_rest(struct index *index, struct conn *conn, struct pairs *be
     return true;
 }
 
+static bool change_field(struct index *index, struct conn *conn, const struct pairs *before,
+                         const struct pairs *next)
+{
+    bool done, is_whole = change_middle(index, conn, before, next, &done);
+    if (done)
+        return is_whole;
+    take_field(index, conn, &before->name);
+    return put_field(index, conn, &next->name, mp_reader(next->value, next->len));
+}
+
 /* An update leaves most fields as they are and where they are: walk side by side, and change only what
  * differs. From the first name on that differs, everything is taken out and put in anew. */
 static bool change(struct index *index, struct conn *conn, const struct blob *old, const struct blob *fresh)
@@ -388,8 +502,7 @@ static bool change(struct index *index, struct conn *conn, const struct blob *ol
             return change_rest(index, conn, &before, &next, has_before, has_next);
         if (before.len == next.len && memcmp(before.value, next.value, next.len) == 0)
             continue;
-        take_field(index, conn, &before.name);
-        if (!put_field(index, conn, &next.name, mp_reader(next.value, next.len)))
+        if (!change_field(index, conn, &before, &next))
             return false;
     }
 }
@@ -428,6 +541,7 @@ void index_change(struct index *index, struct conn *conn, const struct blob *bef
     }
     if (!is_whole)
         loose_add(index, conn);
+    entries_shrink(&conn->index);
 }
 
 const struct posting *index_find(const struct index *index, const char *name, size_t len,

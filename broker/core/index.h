@@ -20,7 +20,8 @@
 #include "wire/blob.h"
 #include "wire/mp.h"
 
-#define INDEX_FIELDS 1024 /* different top-level fields; others are not indexed, and queries for them scan   \
+#define INDEX_FIELDS                                                                                         \
+    1024                  /* different top-level fields; others are not indexed, and queries for them scan   \
                            */
 #define INDEX_VALUES 1024 /* of one connection; those with more are loose */
 
@@ -31,6 +32,7 @@ struct posting;
 struct index_entry {
     struct posting *posting;
     uint32_t place; /* in the posting's members */
+    uint16_t field; /* the posting's */
 };
 
 /* The index's part of a connection. */
