@@ -25,7 +25,6 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from kit.broker import BUILD, ROOT, wait_until
-from kit.calls import Calls
 from kit.client import Client
 from test_readme import cached
 
