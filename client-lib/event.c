@@ -122,41 +122,63 @@ static uint64_t slice_uint(const struct slice *slice)
     return slice->bytes && mp_next(&r, &token) && token.type == MP_UINT ? token.uint : 0;
 }
 
-bool event_read(struct sluice_event *event, struct packet *packet, const char *name, const char *epoch,
-                size_t epoch_len, struct slice map)
+static struct slice *part_of(struct event_parts *parts, const struct mp_token *key)
 {
-    struct slice conn = {NULL, 0}, seq = conn, version = conn, time_ms = conn;
     const struct {
-        const char *key;
-        struct slice *slice;
+        const char *name;
+        size_t len;
+        struct slice *part;
     } known[] = {
-        {"conn", &conn},       {"payload", &event->payload}, {"session", &event->session},
-        {"version", &version}, {"i", &event->question},      {"time_ms", &time_ms},
-        {"seq", &seq},         {"trace", &event->trace},
+#define PART(name, field) {name, sizeof(name) - 1, &parts->field}
+        PART("conn", conn),  PART("payload", payload), PART("session", session), PART("version", version),
+        PART("i", question), PART("time_ms", time_ms), PART("seq", seq),         PART("trace", trace),
+#undef PART
     };
-    struct mp_reader r = mp_reader(map.bytes, map.len);
-    struct mp_token token, key;
 
-    if (!mp_next(&r, &token) || token.type != MP_MAP || epoch_len >= sizeof(event->epoch))
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (known[i].len == key->len && memcmp(known[i].name, key->bytes, key->len) == 0)
+            return known[i].part;
+    return NULL;
+}
+
+bool event_parse(struct mp_reader *r, struct event_parts *parts)
+{
+    const uint8_t *start = r->at;
+    struct mp_token map, key;
+
+    memset(parts, 0, sizeof(*parts));
+    if (!mp_next(r, &map) || map.type != MP_MAP)
         return false;
-    for (uint32_t i = 0; i < token.count; i++) {
-        struct slice value;
-        if (!mp_next(&r, &key) || key.type != MP_STR || !mp_raw(&r, &value.bytes, &value.len))
+    for (uint32_t i = 0; i < map.count; i++) {
+        struct slice value, *part;
+        if (!mp_next(r, &key) || key.type != MP_STR || !mp_raw(r, &value.bytes, &value.len))
             return false;
-        for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++)
-            if (mp_is(&key, known[k].key))
-                *known[k].slice = value;
+        part = part_of(parts, &key);
+        if (part)
+            *part = value;
     }
-    if (conn.bytes && !copy_text(&conn, event->conn, sizeof(event->conn)))
+    parts->map = (struct slice){start, (size_t)(r->at - start)};
+    return true;
+}
+
+bool event_fill(struct sluice_event *event, struct packet *packet, const char *name, const char *epoch,
+                size_t epoch_len, const struct event_parts *parts)
+{
+    if (epoch_len >= sizeof(event->epoch) ||
+        (parts->conn.bytes && !copy_text(&parts->conn, event->conn, sizeof(event->conn))))
         return false;
     memcpy(event->epoch, epoch, epoch_len);
     event->epoch[epoch_len] = '\0';
     event->packet = packet_ref(packet);
-    event->map = map;
+    event->map = parts->map;
+    event->payload = parts->payload;
+    event->session = parts->session;
+    event->question = parts->question;
+    event->trace = parts->trace;
     event->name = name;
-    event->seq = slice_uint(&seq);
-    event->version = slice_uint(&version);
-    event->time_ms = (int64_t)slice_uint(&time_ms);
+    event->seq = slice_uint(&parts->seq);
+    event->version = slice_uint(&parts->version);
+    event->time_ms = (int64_t)slice_uint(&parts->time_ms);
     return true;
 }
 

@@ -25,6 +25,12 @@ struct slice {
     size_t len;
 };
 
+/* The values of an event map that handlers ask for most. */
+struct event_parts {
+    struct slice map; /* the whole */
+    struct slice conn, payload, session, version, question, time_ms, seq, trace;
+};
+
 enum event_state {
     EVENT_OPEN, /* takes documents and operations */
     EVENT_DONE, /* its function has returned, its effects are on their way: only accessors work */
@@ -72,10 +78,13 @@ void event_free_spare(struct sluice_client *client);
 /* The function has returned: its values are gone; it leaves the list of open events. */
 void event_close(struct sluice_event *event);
 
-/* Fill @event from the event map @map of @packet (shared). @name as in the packet's topic. False: not an
- * event map. */
-bool event_read(struct sluice_event *event, struct packet *packet, const char *name, const char *epoch,
-                size_t epoch_len, struct slice map);
+/* Read the event map that is next. False: it is none, or cut. */
+bool event_parse(struct mp_reader *r, struct event_parts *parts);
+
+/* Fill @event from the parts of a map in @packet (shared). @name as in the packet's topic. False: too long or
+ * wrong values. */
+bool event_fill(struct sluice_event *event, struct packet *packet, const char *name, const char *epoch,
+                size_t epoch_len, const struct event_parts *parts);
 
 /* Whether documents and operations may be made with @event: 0, or an error (the event's own if it has failed
  * already). */

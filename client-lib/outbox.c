@@ -96,13 +96,18 @@ static void outbox_results(struct sluice_client *client, struct mp_reader result
     const uint8_t *raw;
     size_t len;
 
-    for (; outbox->sent > 0; outbox->sent--) {
+    while (outbox->sent > 0) {
         struct sluice_event *event = outbox->first;
-        if (reply_result(&results, &raw, &len, &fault) < 0) {
-            fault_renumber(&fault, event->result_count);
+        unsigned left = event->op_count - event->result_count;
+        unsigned count = left < outbox->sent ? left : outbox->sent;
+        for (unsigned i = 0; i < count; i++) {
+            if (reply_result(&results, &raw, &len, &fault) == 0)
+                continue;
+            fault_renumber(&fault, event->result_count + i);
             client_fail(client, &fault, event);
         }
-        outbox_advance(client, 1);
+        outbox->sent -= count;
+        outbox_advance(client, count);
     }
 }
 

@@ -87,7 +87,7 @@ static void handle_alive(struct sluice_client *client, struct slice map)
     gaps_base(&client->gaps);
 }
 
-static void handle_event(struct sluice_client *client, const char *name, struct slice map)
+static void handle_event(struct sluice_client *client, const char *name, const struct event_parts *parts)
 {
     size_t len = strlen(name);
     bool is_first = true;
@@ -100,7 +100,7 @@ static void handle_event(struct sluice_client *client, const char *name, struct 
             continue;
         event = event_new(client);
         if (!event ||
-            !event_read(event, client->taken, name, client->events_epoch, client->events_epoch_len, map)) {
+            !event_fill(event, client->taken, name, client->events_epoch, client->events_epoch_len, parts)) {
             client_log(client, 'w', "an event %s could not be read", name);
             if (event)
                 event_free(event);
@@ -146,19 +146,17 @@ static void drop_packet(struct sluice_client *client)
 static void take_event(struct sluice_client *client)
 {
     const char *name = (const char *)client->taken->body;
-    struct slice map;
+    struct event_parts parts;
 
     client->events_left--;
-    if (!mp_raw(&client->events, &map.bytes, &map.len)) {
+    if (!event_parse(&client->events, &parts)) {
         client_log(client, 'w', "a message of %s could not be read", name);
         client->events_left = 0;
-    } else if (strcmp(name, "@alive") == 0) {
-        handle_alive(client, map);
-        if (is_subscribed(client, name, 6))
-            handle_event(client, name, map);
-    } else {
-        handle_event(client, name, map);
+        return;
     }
+    if (strcmp(name, "@alive") == 0)
+        handle_alive(client, parts.map);
+    handle_event(client, name, &parts);
 }
 
 void client_dispatch(struct sluice_client *client)

@@ -30,7 +30,9 @@ static sluice_event *event_of(const char *json)
     buf_reset(&map);
     assert_null(json_to_mp(json, strlen(json), &map, &offset));
     packet = (struct packet){.refs = 1000};
-    if (event_read(event, &packet, "chat:say", "epoch1", 6, (struct slice){map.data, map.len}))
+    struct mp_reader r = mp_reader(map.data, map.len);
+    struct event_parts parts;
+    if (event_parse(&r, &parts) && event_fill(event, &packet, "chat:say", "epoch1", 6, &parts))
         return event;
     event_free(event);
     return NULL;
