@@ -6,16 +6,10 @@
 
 #include "core/conn.h"
 #include "core/hash.h"
+#include "core/scalar.h"
 #include "wire/mp.h"
 
 #define SHARED_SLOTS 64
-
-/* Batch messages of the flush under way, by their payloads: connections in one room have the same. */
-struct shared {
-    struct message *message;
-    struct blob **items; /* of the pending that it was made of, moved here */
-    size_t count;
-};
 
 void batches_init(struct batches *batches, const struct core_options *options,
                   const struct core_effects *effects, struct counters *counters, struct timers *timers)
@@ -39,10 +33,32 @@ static void pending_drop(struct pending *pending)
     free(pending);
 }
 
+static struct shared *shared_slot(struct shared *table, const struct pending *pending)
+{
+    uint64_t hash = pending->count;
+    for (size_t i = 0; i < pending->count; i++)
+        hash = hash_number(hash ^ (uintptr_t)pending->items[i]);
+    return &table[hash % SHARED_SLOTS];
+}
+
+static bool shared_is(const struct shared *shared, const struct pending *pending)
+{
+    return shared->message && shared->count == pending->count &&
+           memcmp(shared->items, pending->items, pending->count * sizeof(pending->items[0])) == 0;
+}
+
+static void shared_free(struct shared *shared)
+{
+    message_unref(shared->message);
+    items_free(shared->items, shared->count);
+    *shared = (struct shared){0};
+}
+
 static void batch_drop(struct batches *batches, struct batch *batch)
 {
     while (batch->pendings)
         pending_drop(batch->pendings);
+    shared_free(&batch->recent);
     timer_stop(batches->timers, &batch->timer);
     HASH_DEL(batches->by_event, batch);
     free(batch->latest_by);
@@ -97,34 +113,11 @@ static int deliver(struct batch *batch, struct conn *conn, struct message *messa
     return 0;
 }
 
-static struct shared *shared_slot(struct shared *table, const struct pending *pending)
-{
-    uint64_t hash = pending->count;
-    for (size_t i = 0; i < pending->count; i++)
-        hash = hash_number(hash ^ (uintptr_t)pending->items[i]);
-    return &table[hash % SHARED_SLOTS];
-}
-
-static bool shared_is(const struct shared *shared, const struct pending *pending)
-{
-    return shared->message && shared->count == pending->count &&
-           memcmp(shared->items, pending->items, pending->count * sizeof(pending->items[0])) == 0;
-}
-
-static void shared_free(struct shared *shared)
-{
-    message_unref(shared->message);
-    items_free(shared->items, shared->count);
-    *shared = (struct shared){0};
-}
-
-/* Deliver @pending and drop it. @table: NULL, or where equal ones find the message already made. */
-static int pending_flush(struct pending *pending, struct shared *table)
+/* Deliver @pending and drop it. @shared: where the next one finds the message, if it waits for the same. */
+static int pending_flush(struct pending *pending, struct shared *shared)
 {
     struct batch *batch = pending->batch;
     struct conn *conn = pending->conn;
-    struct shared alone = {0};
-    struct shared *shared = table ? shared_slot(table, pending) : &alone;
     int refused = 1;
 
     if (!shared_is(shared, pending)) {
@@ -140,8 +133,6 @@ static int pending_flush(struct pending *pending, struct shared *table)
         refused = deliver(batch, conn, shared->message);
     else
         batch->batches->counters->deliveries_refused++;
-    if (!table)
-        shared_free(shared);
     return refused;
 }
 
@@ -149,9 +140,10 @@ static void batch_flush(struct batch *batch)
 {
     struct shared table[SHARED_SLOTS] = {{0}};
     while (batch->pendings)
-        pending_flush(batch->pendings, table);
+        pending_flush(batch->pendings, shared_slot(table, batch->pendings));
     for (size_t i = 0; i < SHARED_SLOTS; i++)
         shared_free(&table[i]);
+    shared_free(&batch->recent);
 }
 
 void batches_flush(struct batches *batches)
@@ -181,7 +173,7 @@ static struct pending *pending_find(const struct batch *batch, const struct conn
 int batch_flush_conn(struct batch *batch, struct conn *conn)
 {
     struct pending *pending = pending_find(batch, conn);
-    return pending ? pending_flush(pending, NULL) : 0;
+    return pending ? pending_flush(pending, &batch->recent) : 0;
 }
 
 int batches_flush_conn(struct batches *batches, struct conn *conn)
@@ -189,7 +181,7 @@ int batches_flush_conn(struct batches *batches, struct conn *conn)
     int refused = 0;
     (void)batches;
     while (conn->pendings)
-        refused |= pending_flush(conn->pendings, NULL);
+        refused |= pending_flush(conn->pendings, &conn->pendings->batch->recent);
     return refused;
 }
 
@@ -217,29 +209,39 @@ static struct pending *pending_add(struct batch *batch, struct conn *conn, uint6
     return pending;
 }
 
-/* The value of the field that `latest_by` names. */
-static bool latest_key(const struct batch *batch, const struct blob *payload, const uint8_t **key,
-                       size_t *len)
+/* The value of the field that `latest_by` names, in the form that equal ones share (maps, arrays and long
+ * strings: as they are). */
+struct latest_key {
+    const uint8_t *bytes;
+    size_t len;
+    uint8_t form[SCALAR_MAX];
+};
+
+static bool latest_key(const struct batch *batch, const struct blob *payload, struct latest_key *key)
 {
     struct mp_reader value;
-    return mp_map_get(mp_reader(payload->data, payload->len), batch->latest_by, strlen(batch->latest_by),
-                      &value) &&
-           mp_raw(&value, key, len);
+    struct mp_token token;
+    if (!mp_map_get(mp_reader(payload->data, payload->len), batch->latest_by, strlen(batch->latest_by),
+                    &value))
+        return false;
+    struct mp_reader r = value;
+    key->bytes = key->form;
+    key->len = mp_next(&r, &token) ? scalar_form(&token, key->form) : 0;
+    return key->len > 0 || mp_raw(&value, &key->bytes, &key->len);
 }
 
 /* Which waiting payload @payload takes the place of; count: none. */
 static size_t replaced_by(const struct pending *pending, const struct blob *payload)
 {
     const struct batch *batch = pending->batch;
-    const uint8_t *key, *other;
-    size_t len, other_len;
+    struct latest_key key, other;
     if (!batch->latest_by)
         return batch->keep == BATCH_KEEP_LATEST && pending->count ? 0 : pending->count;
-    if (!latest_key(batch, payload, &key, &len))
+    if (!latest_key(batch, payload, &key))
         return pending->count;
     for (size_t i = 0; i < pending->count; i++) {
-        if (latest_key(batch, pending->items[i], &other, &other_len) && other_len == len &&
-            memcmp(other, key, len) == 0)
+        if (latest_key(batch, pending->items[i], &other) && other.len == key.len &&
+            memcmp(other.bytes, key.bytes, key.len) == 0)
             return i;
     }
     return pending->count;
@@ -291,7 +293,7 @@ int batch_add(struct batch *batch, struct conn *conn, struct blob *payload, uint
     size_t place = pending ? replaced_by(pending, payload) : 0;
     int refused = 0;
     if (pending && bytes_with(pending, payload, place) > batch->max_bytes) {
-        refused = pending_flush(pending, NULL);
+        refused = pending_flush(pending, &batch->recent);
         pending = NULL;
         place = 0;
     }
@@ -304,7 +306,7 @@ int batch_add(struct batch *batch, struct conn *conn, struct blob *payload, uint
     }
     pending_put(pending, payload, place);
     if (pending->count >= batch->max_items || pending->bytes >= batch->max_bytes)
-        refused |= pending_flush(pending, NULL);
+        refused |= pending_flush(pending, &batch->recent);
     return refused;
 }
 

@@ -21,6 +21,13 @@
 struct conn;
 struct batches;
 
+/* A message made of payloads, for those who wait for the same ones. */
+struct shared {
+    struct message *message;
+    struct blob **items;
+    size_t count;
+};
+
 struct batch {
     struct batches *batches;
     char event[EVENT_NAME_MAX + 1];
@@ -31,6 +38,7 @@ struct batch {
     char *latest_by;          /* NULL: none */
     struct pending *pendings; /* of the connections that something waits for */
     struct timer timer;
+    struct shared recent; /* what a full one was last sent as */
     UT_hash_handle hh;
 };
 

@@ -8,6 +8,8 @@
 #include "core/core_impl.h"
 #include "wire/mp.h"
 
+#define RETRY_MS 1000
+
 struct field {
     uint64_t at_ms;
     size_t len;
@@ -50,31 +52,44 @@ static void arm(struct timers *timers, struct expiry *expiry)
         expiry_drop(timers, expiry->conn);
 }
 
-/* {"$unset": {path: "", ...}} of the fields whose time has come; they are removed from the list. */
-static void put_unset(struct expiry *expiry, uint64_t now_ms, struct buf *out)
+/* {"$unset": {path: "", ...}} of the fields whose time has come. */
+static void put_unset(const struct expiry *expiry, uint64_t now_ms, struct buf *out)
 {
     uint32_t count = 0;
     mp_put_map(out, 1);
     mp_put_text(out, "$unset");
     size_t mark = mp_open(out);
-    for (size_t i = expiry->count; i-- > 0;) {
-        struct field *field = &expiry->fields[i];
+    for (size_t i = 0; i < expiry->count; i++) {
+        const struct field *field = &expiry->fields[i];
         if (field->at_ms > now_ms)
             continue;
         mp_put_str(out, field->path, field->len);
         mp_put_text(out, "");
         count++;
-        field_remove(expiry, i);
     }
     mp_close_map(out, mark, count);
 }
 
-static void unset_fields(struct core *core, struct conn *conn, const struct buf *spec)
+/* They are gone, or refused memory puts it off. */
+static void settle(struct expiry *expiry, uint64_t now_ms, bool is_done)
+{
+    for (size_t i = expiry->count; i-- > 0;) {
+        if (expiry->fields[i].at_ms > now_ms)
+            continue;
+        if (is_done)
+            field_remove(expiry, i);
+        else
+            expiry->fields[i].at_ms = now_ms + RETRY_MS;
+    }
+}
+
+/* False when memory was refused: nothing has changed. */
+static bool unset_fields(struct core *core, struct conn *conn, const struct buf *spec)
 {
     struct update *update = NULL;
     struct buf next = BUF_INIT;
-    struct fault fault;
-    bool changed = false;
+    struct fault fault = {.code = CODE_OK};
+    bool changed = false, is_done = !spec->failed;
     if (!spec->failed && update_compile(&update, spec->data, spec->len, NULL, &fault) == 0 &&
         update_apply(update, conn->session->data, conn->session->len, core->options.max_session_bytes, &next,
                      &changed, NULL, &fault) == 0 &&
@@ -82,9 +97,11 @@ static void unset_fields(struct core *core, struct conn *conn, const struct buf 
         struct blob *session = blob_new(next.data, next.len);
         if (session)
             core_session_set(core, conn, session);
+        is_done = session != NULL;
     }
     update_free(update);
     buf_deinit(&next);
+    return is_done && fault.code != CODE_OVERLOADED;
 }
 
 static void fire(struct timer *timer, void *arg)
@@ -93,7 +110,7 @@ static void fire(struct timer *timer, void *arg)
     struct core *core = arg;
     struct buf spec = BUF_INIT;
     put_unset(expiry, core->now.mono_ms, &spec);
-    unset_fields(core, expiry->conn, &spec);
+    settle(expiry, core->now.mono_ms, unset_fields(core, expiry->conn, &spec));
     buf_deinit(&spec);
     arm(&core->timers, expiry);
 }
@@ -116,7 +133,7 @@ static void count_path(void *arg, const char *path, size_t len)
     }
 }
 
-int expiry_reserve(struct timers *timers, struct conn *conn, const struct update *update)
+int expiry_reserve(struct timers *timers, size_t others, struct conn *conn, const struct update *update)
 {
     struct expiry *expiry = conn->expiry;
     struct census census = {.expiry = expiry};
@@ -124,7 +141,7 @@ int expiry_reserve(struct timers *timers, struct conn *conn, const struct update
     update_each_set(update, count_path, &census);
     if (census.count > EXPIRY_FIELDS)
         return 1;
-    if (timers_reserve(timers, timers->count + 1) < 0)
+    if (timers_reserve(timers, timers->count + others + 1) < 0)
         return -ENOMEM;
     if (expiry && expiry->cap >= census.room)
         return 0;

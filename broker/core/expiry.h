@@ -13,9 +13,9 @@ struct conn;
 
 #define EXPIRY_FIELDS 256 /* of one connection */
 
-/* Make sure that expiry_note() of @update with a time cannot fail. 0, 1 when too many fields of @conn expire,
- * or -ENOMEM. */
-int expiry_reserve(struct timers *timers, struct conn *conn, const struct update *update);
+/* Make sure that expiry_note() of @update with a time cannot fail, also for the @others that the same
+ * operation has prepared. 0, 1 when too many fields of @conn expire, or -ENOMEM. */
+int expiry_reserve(struct timers *timers, size_t others, struct conn *conn, const struct update *update);
 
 /* @update has been applied to @conn: the fields that its $set names end at @at_ms (UINT64_MAX: never). */
 void expiry_note(struct timers *timers, struct conn *conn, const struct update *update, uint64_t at_ms);

@@ -12,8 +12,9 @@
 #include "core/uthash_nomem.h"
 
 #define FILTER_CACHE_ENTRIES 1024
-#define FILTER_CACHE_BYTES   (1024 * 1024) /* of filters as they came; compiled ones take a few times as much \
-                                            */
+#define FILTER_CACHE_BYTES                                                                                   \
+    (1024 * 1024) /* of filters as they came; compiled ones take a few times as much                         \
+                   */
 
 struct cached_filter {
     struct filter *filter;

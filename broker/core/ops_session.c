@@ -116,11 +116,12 @@ static void changes_free(struct changes *changes)
     buf_deinit(&changes->list);
 }
 
-static int reserve_expiry(struct call *call, struct conn *conn, const struct update *update)
+static int reserve_expiry(struct call *call, const struct changes *changes, struct conn *conn,
+                          const struct update *update)
 {
     if (!call->args[UPDATE_TTL_MS].given)
         return 0;
-    int r = expiry_reserve(&call->core->timers, conn, update);
+    int r = expiry_reserve(&call->core->timers, changes_count(changes), conn, update);
     if (r > 0)
         return call_fault(call, CODE_LIMIT, "ttl_ms", "at most %d fields of a session expire", EXPIRY_FIELDS);
     return r < 0 ? call_fault(call, CODE_OVERLOADED, NULL, "the broker is out of memory") : 0;
@@ -132,7 +133,7 @@ static int prepare(struct call *call, struct changes *changes, struct conn *conn
     struct buf next = BUF_INIT;
     bool changed = false;
     const struct place at = place_key(call->at, "update", 6);
-    int r = reserve_expiry(call, conn, update);
+    int r = reserve_expiry(call, changes, conn, update);
     if (!r)
         r = update_apply(update, conn->session->data, conn->session->len,
                          call->core->options.max_session_bytes, &next, &changed, &at, call->fault);
@@ -287,12 +288,14 @@ static int count_distinct(struct call *call, struct query *query, const struct m
     return r < 0 ? call_fault(call, CODE_OVERLOADED, NULL, "the broker is out of memory") : 0;
 }
 
+/* If it is wanted, tell the plan, by a walk of its own; the one for the result is not counted again. */
 static void explain(struct call *call, const struct arg *wanted, struct query *query)
 {
     if (!wanted->given || !wanted->token.boolean)
         return;
     result_key(call, "plan");
     query_explain(query, call->core, call->out);
+    query->is_silent = true;
 }
 
 int op_count(struct call *call)
@@ -302,11 +305,11 @@ int op_count(struct call *call)
     int r = 0;
     if (optional_query(call, &query, &args[COUNT_FILTER], &args[COUNT_ARGS]) < 0)
         return -1;
+    explain(call, &args[COUNT_EXPLAIN], &query);
     if (args[COUNT_DISTINCT].given)
         r = count_distinct(call, &query, &args[COUNT_DISTINCT].token);
     else
-        result_uint(call, "count", query_count(&query, call->core));
-    explain(call, &args[COUNT_EXPLAIN], &query);
+        result_uint(call, "count", query.is_silent ? query.matches : query_count(&query, call->core));
     query_deinit(&query, call->core);
     return r;
 }
@@ -443,9 +446,9 @@ int op_find(struct call *call)
     if (keys_read(call, &args[FIND_KEYS], &keys) < 0 || find_cursor(call, &after) < 0 ||
         optional_query(call, &query, &args[FIND_FILTER], &args[FIND_ARGS]) < 0)
         return -1;
+    explain(call, &args[FIND_EXPLAIN], &query);
     find_lowest(call, &query, after, limit, &lowest);
     put_page(call, &lowest, limit, &keys);
-    explain(call, &args[FIND_EXPLAIN], &query);
     query_deinit(&query, call->core);
     return 0;
 }

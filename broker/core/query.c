@@ -28,6 +28,12 @@ static int check_cost(const struct query *query, const struct core *core, const 
     if (query->plan.kind != PLAN_SCAN || core->conns.count <= core->options.max_scan)
         return 0;
     const char *field = plan_first_field(query->cached->filter, &len);
+    if (!len)
+        return fault_set(
+            fault, CODE_TOO_COSTLY, at,
+            "%zu sessions would have to be looked at, at most %u may be: add an indexed field of the "
+            "session, compared by equality",
+            core->conns.count, core->options.max_scan);
     return fault_set(
         fault, CODE_TOO_COSTLY, at,
         "%zu sessions would have to be looked at, at most %u may be: no indexed field narrows them; "
@@ -136,7 +142,7 @@ static bool is_candidate(struct query *query, struct core *core, struct conn *co
         return false;
     conn->visit = query->visit;
     query->candidates++;
-    core->counters->sessions_scanned++;
+    core->counters->sessions_scanned += !query->is_silent;
     return true;
 }
 
@@ -161,9 +167,9 @@ struct conn *query_next(struct query *query, struct core *core)
 
 uint64_t query_count(struct query *query, struct core *core)
 {
-    if (query->plan.kind == PLAN_EVERYBODY)
-        return core->conns.count;
     query_begin(query, core);
+    if (query->plan.kind == PLAN_EVERYBODY)
+        return query->matches = core->conns.count;
     while (query_next(query, core))
         ;
     return query->matches;

@@ -26,6 +26,7 @@ struct query {
     unsigned ahead_first, ahead_count;
     unsigned ahead_asked;         /* of how many of them the session was asked for */
     uint64_t candidates, matches; /* of the walk so far */
+    bool is_silent;               /* walks what `explain` has walked already: not counted again */
 };
 
 /* Everybody. */

@@ -14,11 +14,6 @@ from kit.broker import wait_until
 from kit.calls import Calls
 
 
-def xfail(reason):
-    """A fault of the core that is known; the test fails when it is mended, and then this goes."""
-    return pytest.mark.xfail(reason=reason, strict=True, raises=AssertionError)
-
-
 def everything(client):
     """All that has come for this client so far."""
     client.sync()

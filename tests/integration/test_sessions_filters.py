@@ -7,7 +7,7 @@ import pytest
 
 from kit.broker import BUILD, ROOT, wait_until
 from kit.client import MSGPACK
-from test_sessions import everything, xfail
+from test_sessions import everything
 
 # --- a filter in the place of a value
 
@@ -228,7 +228,6 @@ def test_an_explained_send_needs_a_filter(room, calls):
     room["ann"].expect("x")
 
 
-@xfail("query_explain() does not count everybody as matches of the query")
 def test_an_explained_send_to_everybody_matches_everybody(room, calls):
     result = calls("send", filter={}, event="x", explain=True)
     assert result["plan"]["matches"] == 3
@@ -236,7 +235,6 @@ def test_an_explained_send_to_everybody_matches_everybody(room, calls):
     assert result["matched"] == 3
 
 
-@xfail("check_cost() names a field where the filter has none")
 @pytest.mark.options(max_scan=2)
 def test_what_is_too_costly_without_any_field_names_none(room, calls):
     result = calls.refused("count", filter={"@path": "/ws"})

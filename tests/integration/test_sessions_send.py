@@ -6,7 +6,7 @@ import pytest
 
 from kit.broker import wait_until
 from kit.client import JSON, MSGPACK
-from test_sessions import everything, xfail
+from test_sessions import everything
 
 # --- send
 
@@ -146,7 +146,7 @@ def send_until_it_is_full(calls, everybody_but_eve, n):
         (send_alone, MSGPACK),
         (send_until_the_interval_ends, JSON),
         (send_until_the_interval_ends, MSGPACK),
-        pytest.param(send_until_it_is_full, JSON, marks=xfail("batch_add() flushes a full batch without a table")),
+        (send_until_it_is_full, JSON),
     ],
 )
 @pytest.mark.options(queue_bytes=16 * 1024 * 1024, stall_ms=600000, batch_bytes=262144)
@@ -180,7 +180,6 @@ def test_what_is_sent_to_many_is_encoded_once_and_shared(broker, raw, ws, calls,
         assert first == {"e": "batch_x", "p": {"d": payload}} if is_batched else {"e": "x", "p": payload}
 
 
-@xfail("replaced_by() compares bytes, not values")
 def test_the_latest_by_a_number_is_one_however_it_was_written(room, calls):
     ann, marker = room["ann"], msgpack.packb("HERE")
     calls("batch", event="x", interval_ms=150, latest_by="id")

@@ -74,6 +74,16 @@ static void test_latest_by_holds_the_newest_of_each_value(void **state)
         "alice <- {\"e\":\"batch_tick\",\"p\":{\"d\":[{\"u\":2,\"x\":2},{\"u\":1,\"x\":3},{\"x\":4},5]}}\n");
 }
 
+static void test_latest_by_compares_values_not_bytes(void **state)
+{
+    (void)state;
+    world_open(&w, "alice", "");
+    CALL(BATCH("\"interval_ms\":100,\"latest_by\":\"u\"") "," TICK("{\"u\":7}") "," TICK(
+        "{\"u\":7.0}") "," TICK("{\"u\":\"7\"}"));
+    world_advance(&w, 100);
+    expect_trace(&w, "alice <- {\"e\":\"batch_tick\",\"p\":{\"d\":[{\"u\":7.0},{\"u\":\"7\"}]}}\n");
+}
+
 static void test_unbatched_send_flushes_the_batch_first(void **state)
 {
     (void)state;
@@ -182,6 +192,7 @@ int main(void)
         WORLD_TEST(test_full_batch_leaves_early),
         WORLD_TEST(test_keep_latest_holds_only_the_newest),
         WORLD_TEST(test_latest_by_holds_the_newest_of_each_value),
+        WORLD_TEST(test_latest_by_compares_values_not_bytes),
         WORLD_TEST(test_unbatched_send_flushes_the_batch_first),
         WORLD_TEST(test_answers_are_never_batched),
         WORLD_TEST(test_interval_zero_ends_the_batch_and_sends_what_waits),

@@ -23,8 +23,10 @@ static const char *plan_of(const char *filter)
 static void expect_plan(const char *filter, const char *plan)
 {
     char wanted[512];
-    snprintf(wanted, sizeof(wanted), "\"plan\":%s}]", plan);
-    assert_string_equal(plan_of(filter), wanted);
+    snprintf(wanted, sizeof(wanted), "\"plan\":%s,", plan);
+    const char *got = plan_of(filter);
+    if (strncmp(got, wanted, strlen(wanted)) != 0)
+        fail_msg("%s: %s", filter, got);
 }
 
 static void set(const char *conn, const char *doc)
@@ -151,9 +153,8 @@ static void test_candidates_of_explain_are_those_counted(void **state)
     (void)state;
     open_four();
     uint64_t before = w.counters.sessions_scanned;
-    plan_of(
-        "{\"room\":{\"$in\":[\"a\",\"b\"]},\"level\":{\"$gt\":1}}"); /* counts, then explains: two walks */
-    assert_int_equal(w.counters.sessions_scanned - before, 2 * 4);
+    plan_of("{\"room\":{\"$in\":[\"a\",\"b\"]},\"level\":{\"$gt\":1}}");
+    assert_int_equal(w.counters.sessions_scanned - before, 4);
 }
 
 static void test_values_go_with_their_connections(void **state)
