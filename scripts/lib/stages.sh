@@ -4,7 +4,7 @@
 
 STAGES=(
     format layers codes headers
-    unit integration
+    unit integration differential
     asan-unit asan-integration fuzz
     tsan-unit tsan-integration
     workarounds
@@ -142,6 +142,12 @@ stage_unit() {
 
 stage_integration() {
     build_gcc && integration_tests "$GCC_BUILD"
+}
+
+# Filters and updates against mingo, and faults in the core that this must find.
+stage_differential() {
+    build_gcc && check differential "$ROOT/tests/differential/run" &&
+        check differential-faults "$ROOT/tests/differential/run_faults"
 }
 
 stage_asan_unit() {
