@@ -80,7 +80,7 @@ def missing():
         if operator not in TESTS:
             yield f"no test uses the operator {operator}"
     for name in workarounds():
-        if not re.search(rf'[("]{name}[ ",]', TESTS + text_of("tests/unit/*/*.cmake", "tests/unit/CMakeLists.txt")):
+        if not re.search(rf'[("]{name}[ ",]', TESTS + text_of("tests/**/*.cmake", "tests/**/CMakeLists.txt")):
             yield f"no test switches the way around {name} off"
     for key in settings():
         if key not in CONFIG_DOCS and key.replace("_", "-") not in CONFIG_DOCS:
