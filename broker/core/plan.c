@@ -158,6 +158,22 @@ static void put_node(struct plan *plan, const struct plan_source *source, unsign
     }
 }
 
+/* Whether the candidates of this node, which come from the index, all match it: an $and of several conditions
+ * takes those of one, $all those of one value. As deep as the filter. */
+static bool node_is_exact(const struct filter_node *nodes, unsigned n)
+{
+    const struct filter_node *node = &nodes[n];
+    if (node->kind == FILTER_AND && nodes[n + 1].end != node->end)
+        return false;
+    if (node->kind > FILTER_OR)
+        return node->kind == FILTER_EQ || node->kind == FILTER_IN;
+    for (unsigned child = n + 1; child < node->end; child = nodes[child].end) {
+        if (!node_is_exact(nodes, child))
+            return false;
+    }
+    return true;
+}
+
 int plan_make(struct plan *plan, const struct plan_source *source)
 {
     const struct filter_node *root = source->filter->nodes;
@@ -169,6 +185,7 @@ int plan_make(struct plan *plan, const struct plan_source *source)
     if (node_cost(source, 0) == NOT_INDEXED)
         return 0;
     plan->kind = PLAN_INDEX;
+    plan->is_exact = node_is_exact(root, 0);
     put_node(plan, source, 0);
     return plan->postings.failed || plan->conns.failed || plan->uses.failed ? -ENOMEM : 0;
 }

@@ -3,7 +3,8 @@
 
 /* plan: where the candidates of a filter come from. Equality, $in and $all on an indexed top-level field (and
  * on `@conn`) have postings; $and takes its cheapest part, $or all of its parts; nothing else narrows. The
- * whole filter is then checked on each candidate, so a plan can be wide but never wrong. */
+ * whole filter is then checked on each candidate, so a plan can be wide but never wrong; but where the filter
+ * is no more than what the postings say (equality, $in, and $or of these), there is nothing left to check. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,6 +31,7 @@ struct plan_use {
 
 struct plan {
     enum plan_kind kind;
+    bool is_exact; /* PLAN_INDEX: all in `postings` and `conns` match; only the loose ones must be checked */
     struct buf postings; /* of const struct posting * */
     struct buf conns;    /* of struct conn *, for `@conn` */
     struct buf uses;     /* of struct plan_use */

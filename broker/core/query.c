@@ -148,6 +148,8 @@ static bool is_candidate(struct query *query, struct core *core, struct conn *co
 
 static bool matches(const struct query *query, const struct conn *conn)
 {
+    if (query->plan.is_exact && !conn->index.is_loose)
+        return true;
     const struct subject subject = conn_subject(conn);
     return filter_matches(query->cached->filter, query->args, &subject);
 }
