@@ -90,7 +90,7 @@ unit_tests() {
 integration_tests() {
     local dir=$1
     shift
-    SLUICE_BUILD=$dir "$VENV/python" -m pytest "$ROOT/tests/integration" -n $((JOBS * 2)) --dist worksteal \
+    SLUICE_BUILD=$dir NODE_PATH=$ROOT/build/node/node_modules "$VENV/python" -m pytest "$ROOT/tests/integration" -n $((JOBS * 2)) --dist worksteal \
         --ignore="$WORKAROUND_TESTS" "$@" "${PYTEST_ARGUMENTS[@]}"
 }
 
