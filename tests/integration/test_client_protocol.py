@@ -311,6 +311,7 @@ def test_a_number_and_a_text_are_different_ids(ws, events, calls):
     ann = ws()
     ann.send("q", i=1)
     ann.send("q", i="1")
+    assert [events.next("q")["i"] for _ in range(2)] == [1, "1"]
     assert calls("answer", conn=ann.conn, i="1", payload="text")["first"]
     ann.expect("q", "text", i="1")
     assert calls("answer", conn=ann.conn, i=1, payload="number")["first"]
