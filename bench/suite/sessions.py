@@ -77,7 +77,8 @@ class Outcome:
     def memory_text(self):
         memory = self.memory
         return ("index: %.0f bytes for each session and indexed scalar (limit %d), %.0f after %d rounds of changing "
-                "every one\n       (%s sessions, %d fields of 100,000, 1,000 and 2 values; resident %.1f MB, without index %.1f)"
+                "every one\n       (%s sessions, %d fields of 100,000, 1,000 and 2 values; resident %.1f MB, "
+                "without index %.1f)"
                 % (self.index_bytes("loaded_bytes"), BYTES_MAX, self.index_bytes("changed_bytes"), memory["changes"],
                    whole(memory["sessions"]), memory["scalars"], memory["indexed"]["resident_bytes"] / 1e6,
                    memory["bare"]["resident_bytes"] / 1e6))
