@@ -377,11 +377,12 @@ def test_no_error_while_somebody_listens_who_announced_nothing(ws, events):
     ann.nothing()
 
 
-def test_the_answer_comes_also_after_the_handler_restarted(ws, handler):
+def test_the_answer_comes_also_after_the_handler_restarted(ws, calls, handler):
     ann = ws()
     first = handler({"on": "q", "ops": [ECHO]})
     assert ann.ask("q", 1)["p"] == 1
     first.kill()
+    wait_until(lambda: calls.counter("subscriber_links") == 0, "the broker to miss it")
     handler({"on": "q", "ops": [ECHO]})
     assert ann.ask("q", 2)["p"] == 2
 

@@ -152,12 +152,13 @@ def test_shutdown_with_open_connections(broker, ws, handler):
     assert broker.wait() == 0
 
 
-def test_handler_that_crashes(ws, handler):
+def test_handler_that_crashes(ws, calls, handler):
     weak = handler({"on": "boom", "act": "crash"}, {"on": "echo", "ops": [ECHO]})
     ann = ws()
     assert ann.ask("echo", 1)["p"] == 1
     ann.send("boom")
     weak.process.wait(20)
+    wait_until(lambda: calls.counter("subscriber_links") == 0, "the broker to miss it")
     ann.sync()
     handler({"on": "echo", "ops": [ECHO]})
     assert ann.ask("echo", 2)["p"] == 2, "the connection outlived the handler"
