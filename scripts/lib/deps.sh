@@ -128,7 +128,9 @@ need_python() {
     [ ${#lacking[@]} -gt 0 ] || return 0
     say "installing into build/venv: ${lacking[*]}"
     logged pip "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "${lacking[@]}" || return
-    printf '%s\n' "${lacking[@]}" >>"$venv/.installed"
+    # One line a package: another version takes the place of the one before.
+    printf '%s\n' "${lacking[@]}" | cat - "$venv/.installed" | awk -F == '!seen[$1]++' >"$venv/.installed.new"
+    mv "$venv/.installed.new" "$venv/.installed"
 }
 
 # build/node/node_modules, as tests/integration/node/package-lock.json says.
