@@ -27,7 +27,7 @@ LAYERS = {
         ["cjson/", "uv.h"],
     ),
     "broker": (["app/"], []),
-    "bench": (["bench/", "wire/"], []),
+    "bench": (["bench/", "core/", "wire/"], []),
 }
 
 # Single files that may have more: the one place for a library inside its folder.
@@ -60,6 +60,7 @@ LINKS = {
     "sluice_bench": {"sluice_wire"},
     "wsload": {"sluice_bench"},
     "limit_echo": {"sluice_bench"},
+    "bench_sessions": {"sluice_core", "sluice_bench"},
 }
 
 
