@@ -39,7 +39,7 @@
     X(replies_evicted, COUNTER, "replies", "stored replies given up for room before their two minutes")      \
     X(operations, COUNTER, "operations", "operations of handlers run")                                       \
     X(operations_failed, COUNTER, "operations", "operations that ended with an error")                       \
-    X(sessions_scanned, COUNTER, "sessions", "sessions that a filter was checked on")                        \
+    X(sessions_scanned, COUNTER, "sessions", "candidates of filters, from the index or from a scan")         \
     X(index_values, GAUGE, "values", "different values in indexed fields")                                   \
     X(index_entries, GAUGE, "entries", "connections in the postings of these values, added up")              \
     X(sessions_loose, GAUGE, "sessions",                                                                     \
