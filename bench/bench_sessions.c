@@ -203,7 +203,7 @@ static double ask_index(struct world *w, const struct question *q, struct row *r
 /* The same filter where no index is looked for, and the index's answer (not timed) beside it. */
 static double ask_scan(struct world *w, const struct question *q)
 {
-    double ns[SCANS * (MANY / FEW)];
+    double ns[SCANS * (MANY / FEW)] = {0};
     char hidden[TEXT_MAX];
     unsigned asks = w->count == MANY ? SCANS : sizeof(ns) / sizeof(ns[0]);
     bool is_known = (q->given == GIVEN_ROOM || q->given == GIVEN_TOPIC) && strcmp(q->op, SEND) == 0;
