@@ -186,7 +186,7 @@ static uint64_t got_by(const struct world *w, const struct asked *asked)
 
 static double ask_index(struct world *w, const struct question *q, struct row *row)
 {
-    double ns[ASKS];
+    double ns[ASKS] = {0};
     for (unsigned a = 0; a < q->asks; a++) {
         const struct asked asked = asked_for(w, q->given, a);
         world_change_two(w, asked.column, asked.value);
@@ -237,7 +237,7 @@ static double ask_compiled(struct world *w, bool is_new, struct row *row)
 {
     static unsigned fresh = LEVELS;
     uint64_t compiled = w->counters.filters_compiled;
-    double ns[ASKS];
+    double ns[ASKS] = {0};
     for (unsigned a = 0; a < ASKS; a++) {
         const struct asked asked = asked_for(w, GIVEN_ROOM, a);
         char filter[TEXT_MAX] = "{\"room\":" V ",\"level\":{\"$ne\":{\"$arg\":\"n\"}}}",
