@@ -101,7 +101,7 @@ void world_put(struct world *w, struct buf *out, const char *op)
 
 void world_run(struct world *w, const struct buf *request)
 {
-    core_request(w->core, 1, false, 1, request->data, request->len);
+    core_request(w->core, &(struct caller){.link = 1}, 1, request->data, request->len);
 }
 
 void world_fail_reply(const struct world *w)

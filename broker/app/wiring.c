@@ -143,11 +143,13 @@ static void on_link_down(void *arg, uint64_t link)
     core_link_down(wiring->core, link);
 }
 
-static void on_request(void *arg, uint64_t link, bool is_tcp, ipc_ticket ticket, const void *body, size_t len)
+static void on_request(void *arg, const struct ipc_peer *peer, ipc_ticket ticket, const void *body,
+                       size_t len)
 {
+    const struct caller caller = {.link = peer->link, .pid = peer->pid, .is_tcp = peer->is_tcp};
     struct wiring *wiring = arg;
     wiring_tick(wiring);
-    core_request(wiring->core, link, is_tcp, ticket, body, len);
+    core_request(wiring->core, &caller, ticket, body, len);
 }
 
 static void on_subscribers(void *arg, unsigned count)

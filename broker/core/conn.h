@@ -10,6 +10,7 @@
 #include "core/core.h"
 #include "core/filter.h"
 #include "core/index.h"
+#include "core/uthash_nomem.h"
 #include "wire/blob.h"
 
 #define CONN_ID_MAX 40
@@ -17,6 +18,9 @@
 struct question;
 struct pending;
 struct expiry;
+struct group;
+struct job;
+struct lane;
 
 struct conn {
     uint64_t number;
@@ -29,6 +33,14 @@ struct conn {
     struct question *questions; /* open ones */
     struct pending *pendings;   /* payloads that wait in batches */
     struct expiry *expiry;      /* fields that expire; NULL: none */
+    struct lane *lanes;         /* its events in groups */
+    struct job *reserved;       /* jobs for its `@disconnect`, by lane_next */
+    unsigned events;            /* stored events of it */
+    bool is_leaving;            /* the step under way closes it */
+    bool is_ended;              /* it is in core.ended */
+    struct group *paused_by;    /* NULL: it is read */
+    struct conn *paused_prev, *paused_next;
+    UT_hash_handle hh; /* in core.ended */
     struct index_part index;
     uint64_t visit; /* of the last query that met this connection */
     uint64_t

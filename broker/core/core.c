@@ -35,6 +35,17 @@ const struct core_options CORE_OPTIONS_DEFAULT = {
     .max_batches = 1024,
     .batch_bytes = 64 * 1024,
     .batch_items = 1000,
+    .max_groups = 256,
+    .max_members = 1024,
+    .group_backlog = 100000,
+    .group_backlog_bytes = 64 * 1024 * 1024,
+    .group_pause_max_ms = 5000,
+    .group_keep_ms = 60000,
+    .group_lease_ms = 30000,
+    .group_max_attempts = 5,
+    .group_dead = 1000,
+    .group_dead_bytes = 16 * 1024 * 1024,
+    .link_grace_ms = 2000,
 };
 
 #define STOP_EACH_MS                                                                                         \

@@ -20,6 +20,13 @@ struct conn; /* a connection, see conn.h */
 
 struct greeting;
 
+/* Where a request comes from. @pid is 0 where the transport does not tell. */
+struct caller {
+    uint64_t link;
+    uint64_t pid;
+    bool is_tcp;
+};
+
 enum delivery { DELIVERY_ANSWER, DELIVERY_PUSH };
 
 struct core_effects {
@@ -32,6 +39,13 @@ struct core_effects {
     void (*close)(void *arg, void *peer, unsigned code, const char *reason, size_t reason_len);
     /* Answer the request that came with @ticket. Borrowed. */
     void (*reply)(void *arg, uint64_t ticket, const void *body, size_t len);
+    /* Whether the request of @ticket may be left waiting for its reply; one that may not is replied soon. */
+    bool (*may_wait)(void *arg, uint64_t ticket);
+    /* No reply will come for @ticket: its request has come again, and the newer one gets the reply. */
+    void (*abandon)(void *arg, uint64_t ticket);
+    /* Stop reading from @peer; read from it again. A message that was read already may still come. */
+    void (*pause)(void *arg, void *peer);
+    void (*resume)(void *arg, void *peer);
     /* A handler said who it is: worth a line in the log. */
     void (*greeted)(void *arg, const struct greeting *greeting);
 };
@@ -75,6 +89,17 @@ struct core_options {
     unsigned max_batches;            /* 1,024 events with a batch */
     size_t batch_bytes;              /* 64 KiB: `max_bytes` of a batch that names none */
     unsigned batch_items;            /* 1,000: `max_items` likewise */
+    unsigned max_groups;             /* 256 */
+    unsigned max_members;            /* 1,024, of all groups */
+    unsigned group_backlog;          /* 100,000 events of each group, see group.h */
+    size_t group_backlog_bytes;      /* 64 MiB, likewise */
+    unsigned group_pause_max_ms;     /* 5,000 */
+    unsigned group_keep_ms;          /* 60,000: what nobody lists any more stays subscribed so long */
+    unsigned group_lease_ms;         /* 30,000, unless a member asks for another */
+    unsigned group_max_attempts;     /* 5 */
+    unsigned group_dead;             /* 1,000 in each group's dead list */
+    size_t group_dead_bytes;         /* 16 MiB, likewise */
+    unsigned link_grace_ms;          /* 2,000: for a member to come back after its TCP link ended */
 };
 
 extern const struct core_options CORE_OPTIONS_DEFAULT;
@@ -117,8 +142,8 @@ struct opening {
     size_t header_count;
 };
 
-/* A connection opened. *@out stands for it until core_conn_closed() or the effect `close`. 0 or -ENOMEM (then
- * it does not exist). */
+/* A connection opened. *@out stands for it until core_conn_closed() or the effect `close`. 0, -ENOMEM, or
+ * -EAGAIN while a group that listens to `@connect` refuses (then it does not exist). */
 int core_conn_opened(struct core *core, struct conn **out, const struct opening *opening, void *peer);
 
 /* A client's message: @event as it came; payload and trace checked MessagePack, NULL for none. Borrowed. */
@@ -143,7 +168,7 @@ void core_conn_closed(struct core *core, struct conn *conn, unsigned code, const
                       size_t reason_len);
 
 /* A request of a handler: exactly one effect `reply` with @ticket comes, in this call or later. */
-void core_request(struct core *core, uint64_t link, bool is_tcp, uint64_t ticket, const void *body,
+void core_request(struct core *core, const struct caller *caller, uint64_t ticket, const void *body,
                   size_t len);
 
 /* A link to `calls` is gone; the number of SUB links is another one. */
@@ -160,6 +185,18 @@ struct batch_rule {
     const char *latest_by; /* NULL: none */
 };
 int core_batch(struct core *core, const struct batch_rule *rule, struct fault *fault);
+
+/* Declare a group (for the config): it keeps its subscriptions for ever. 0 or -1 with a fault. */
+struct group_rule {
+    const char *name;
+    const char *const *events; /* patterns, ends with NULL; may be NULL */
+    bool refuses_when_full;    /* `on_full: refuse` */
+    uint64_t max_age_ms;       /* 0: none */
+    unsigned max_attempts;     /* 0: default */
+    unsigned backlog;          /* 0: default */
+    size_t backlog_bytes;      /* 0: default */
+};
+int core_group(struct core *core, const struct group_rule *rule, struct fault *fault);
 
 /* Begin to stop: flush all batches, close every connection with 1001, spread at random over @drain_ms.
  * Connections that open from now on are closed at once. */

@@ -8,10 +8,12 @@
 #include "core/conn_table.h"
 #include "core/core.h"
 #include "core/filter_cache.h"
+#include "core/group.h"
 #include "core/index.h"
 #include "core/publisher.h"
 #include "core/questions.h"
 #include "core/replies.h"
+#include "core/step.h"
 #include "core/timers.h"
 
 /* The order in which core_stop() closes the connections, and how far it is. */
@@ -31,6 +33,7 @@ struct core {
     uint64_t random;
     uint64_t last_number; /* of a connection */
     struct conn_table conns;
+    struct conn *ended; /* connections that have ended and have events left, by number */
     struct index index;
     struct filter_cache filters;
     uint64_t visit; /* number of the last query */
@@ -40,6 +43,8 @@ struct core {
     struct batches batches;
     struct announcements announcements;
     struct replies replies;
+    struct groups groups;
+    struct step step;
     struct timer alive;
     bool is_stopping;
     struct stopping stopping;
@@ -48,6 +53,9 @@ struct core {
 
 /* The connection with this id, or NULL. */
 struct conn *core_conn_find(const struct core *core, const char *id, size_t len);
+
+/* Also one that has ended and lives on, with its session, for the events that are left of it. */
+struct conn *core_conn_find_kept(const struct core *core, const char *id, size_t len);
 
 /* Queue @message for @conn. 0, or 1 when its queue is full. */
 int core_deliver(struct core *core, struct conn *conn, struct message *message, enum delivery kind);

@@ -189,7 +189,7 @@ static void posting_free(struct index *index, struct posting *posting)
 
 static bool members_resize(struct posting *posting, uint32_t cap)
 {
-    struct member *members =
+    struct posted *members =
         realloc(posting->members == &posting->only ? NULL : posting->members, cap * sizeof(*members));
     if (!members)
         return false;
@@ -243,7 +243,7 @@ static void entries_shrink(struct index_part *part)
 /* Take the posting's member at @place out; the last one takes the place. */
 static void member_remove(struct index *index, struct posting *posting, uint32_t place)
 {
-    struct member last = posting->members[--posting->count];
+    struct posted last = posting->members[--posting->count];
     if (place < posting->count) {
         posting->members[place] = last;
         last.conn->index.entries[last.entry].place = place;
@@ -303,7 +303,7 @@ static bool entry_add(struct index *index, struct conn *conn, const struct term 
     if (!members_grow(posting)) /* it has members then, and stays */
         return false;
     part->entries[part->count] = (struct index_entry){posting, posting->count, posting->field};
-    posting->members[posting->count++] = (struct member){conn, part->count++};
+    posting->members[posting->count++] = (struct posted){conn, part->count++};
     index->counters->index_entries++;
     return true;
 }

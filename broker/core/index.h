@@ -43,15 +43,15 @@ struct index_part {
     struct conn *prev, *next; /* of the loose ones */
 };
 
-struct member {
+struct posted {
     struct conn *conn;
     uint32_t entry; /* place in the connection's entries */
 };
 
 struct posting {
     uint64_t hash;
-    struct member *members; /* &only while it is one */
-    struct member only;
+    struct posted *members; /* &only while it is one */
+    struct posted only;
     uint32_t count, cap;
     uint16_t field;
     uint16_t len;

@@ -82,7 +82,7 @@ static void put_text(const struct arg *arg, const char **text, size_t *len)
 static void tell_greeting(struct call *call)
 {
     const struct core *core = call->core;
-    struct greeting greeting = {.link = call->request->link};
+    struct greeting greeting = {.link = call->request->caller.link};
     put_text(&call->args[HELLO_NAME], &greeting.name, &greeting.name_len);
     put_text(&call->args[HELLO_LANGUAGE], &greeting.language, &greeting.language_len);
     put_text(&call->args[HELLO_VERSION], &greeting.version, &greeting.version_len);
@@ -105,9 +105,9 @@ int op_hello(struct call *call)
     result_key(call, "addresses");
     mp_put_map(call->out, 2);
     mp_put_text(call->out, "calls");
-    put_addresses(call->out, options->calls, call->request->is_tcp);
+    put_addresses(call->out, options->calls, call->request->caller.is_tcp);
     mp_put_text(call->out, "events");
-    put_addresses(call->out, options->events, call->request->is_tcp);
+    put_addresses(call->out, options->events, call->request->caller.is_tcp);
     put_limits(call);
     return 0;
 }
@@ -148,8 +148,8 @@ int op_subscribe(struct call *call)
     struct buf patterns = BUF_INIT;
     int r = read_patterns(call, &patterns);
     if (!r) {
-        r = announcements_set(&core->announcements, request->client, request->client_len, request->link,
-                              (const char *)patterns.data, patterns.len,
+        r = announcements_set(&core->announcements, request->client, request->client_len,
+                              request->caller.link, (const char *)patterns.data, patterns.len,
                               core->now.mono_ms + core->options.announce_ms);
         if (r > 0)
             r = call_fault(call, CODE_LIMIT, NULL, "at most %u clients announce", core->options.max_clients);

@@ -13,6 +13,8 @@ struct question *question_open(struct questions *questions, struct conn *conn, c
     if (!question)
         return NULL;
     question->conn = conn;
+    question->serial = ++questions->serial;
+    question->is_answered = false;
     question->deadline_ms = deadline_ms;
     question->id = *id;
     question->event_len = event_len;
@@ -25,7 +27,7 @@ struct question *question_open(struct questions *questions, struct conn *conn, c
 struct question *question_find(const struct conn *conn, const struct question_id *id)
 {
     struct question *question = conn->questions;
-    while (question && !question_id_equal(&question->id, id))
+    while (question && (question->is_answered || !question_id_equal(&question->id, id)))
         question = question->conn_next;
     return question;
 }

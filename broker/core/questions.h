@@ -4,6 +4,7 @@
 /* questions: what clients asked and nobody has answered yet. All have the same time to live, so the
  * list in order of asking is also the order of their deadlines. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +14,8 @@ struct conn;
 
 struct question {
     struct conn *conn;
+    uint64_t serial;  /* from 1; clients use an `i` again, this tells the questions apart */
+    bool is_answered; /* in the step under way */
     uint64_t deadline_ms;
     struct question *prev, *next;           /* in order of asking */
     struct question *conn_prev, *conn_next; /* of the same connection */
@@ -23,12 +26,14 @@ struct question {
 
 struct questions {
     struct question *oldest;
+    uint64_t serial; /* the last one given */
 };
 
 /* NULL when memory is refused. */
 struct question *question_open(struct questions *questions, struct conn *conn, const struct question_id *id,
                                const char *event, size_t event_len, uint64_t deadline_ms);
 
+/* One with this id that is not answered, or NULL. */
 struct question *question_find(const struct conn *conn, const struct question_id *id);
 size_t question_count(const struct conn *conn);
 

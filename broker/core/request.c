@@ -1,12 +1,9 @@
 #include "core/request.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/hash.h"
-#include "core/ops.h"
-#include "wire/nearest.h"
+#include "core/op_run.h"
 
 /* Bytes that the error result of an operation takes at most. */
 #define ERROR_BYTES 640
@@ -25,112 +22,6 @@ static const struct arg_spec HEAD[] = {
     {NULL, ARG_ANY, false},
 };
 
-void result_key(struct call *call, const char *key)
-{
-    mp_put_text(call->out, key);
-    call->pairs++;
-}
-
-void result_uint(struct call *call, const char *key, uint64_t value)
-{
-    result_key(call, key);
-    mp_put_uint(call->out, value);
-}
-
-void result_bool(struct call *call, const char *key, bool value)
-{
-    result_key(call, key);
-    mp_put_bool(call->out, value);
-}
-
-void result_text(struct call *call, const char *key, const char *text)
-{
-    result_key(call, key);
-    mp_put_text(call->out, text);
-}
-
-int call_fault(struct call *call, enum code code, const char *key, const char *format, ...)
-{
-    char text[sizeof(call->fault->message)];
-    va_list list;
-    va_start(list, format);
-    vsnprintf(text, sizeof(text), format, list);
-    va_end(list);
-    const struct place place = place_key(call->at, key, key ? strlen(key) : 0);
-    return fault_set(call->fault, code, key ? &place : call->at, "%s", text);
-}
-
-/* The pairs of an error: in a result, and in the reply to a request that was refused as a whole. */
-static uint32_t put_fault(struct buf *out, const struct fault *fault)
-{
-    mp_put_text(out, "ok");
-    mp_put_bool(out, false);
-    mp_put_text(out, "code");
-    mp_put_text(out, code_text(fault->code));
-    mp_put_text(out, "message");
-    mp_put_text(out, fault->message);
-    if (!*fault->at)
-        return 3;
-    mp_put_text(out, "at");
-    mp_put_text(out, fault->at);
-    return 4;
-}
-
-static void put_error_result(struct buf *out, const struct fault *fault)
-{
-    size_t mark = mp_open(out);
-    mp_close_map(out, mark, put_fault(out, fault));
-}
-
-/* -- operations ---------------------------------------------------------------------------------------- */
-
-static const struct op *find_op(const struct mp_token *name)
-{
-    for (const struct op *op = OPS; op->name; op++) {
-        if (mp_is(name, op->name))
-            return op;
-    }
-    return NULL;
-}
-
-/* The operation that the map @raw asks for, or NULL with a fault. */
-static const struct op *op_of(const uint8_t *raw, size_t len, const struct place *at, struct fault *fault)
-{
-    struct mp_reader value;
-    struct mp_token name;
-    const struct place place = place_key(at, "op", 2);
-    if (!mp_map_get(mp_reader(raw, len), "op", 2, &value) || !mp_next(&value, &name) || name.type != MP_STR) {
-        fault_set(fault, CODE_BAD_ARGUMENT, &place, "each operation is a map with its name as `op`");
-        return NULL;
-    }
-    const struct op *op = find_op(&name);
-    if (op)
-        return op;
-    const char *meant = nearest(name.bytes, name.len, ops_names());
-    if (meant)
-        fault_set(fault, CODE_UNKNOWN_OP, &place, "there is no operation `%.*s`; did you mean `%s`?",
-                  name.len > 64 ? 64 : (int)name.len, name.bytes, meant);
-    else
-        fault_set(fault, CODE_UNKNOWN_OP, &place, "there is no operation `%.*s`",
-                  name.len > 64 ? 64 : (int)name.len, name.bytes);
-    return NULL;
-}
-
-static int run_op(struct call *call, const uint8_t *raw, size_t len)
-{
-    const struct op *op = op_of(raw, len, call->at, call->fault);
-    if (!op || args_read(call->args, op->args, raw, len, call->at, call->fault) < 0)
-        return -1;
-    size_t mark = mp_open(call->out);
-    mp_put_text(call->out, "ok");
-    mp_put_bool(call->out, true);
-    call->pairs = 1;
-    if (op->run(call) < 0)
-        return -1;
-    mp_close_map(call->out, mark, call->pairs);
-    return 0;
-}
-
 /* Run one operation; its result, or its error, is appended to the reply, which stays below @limit bytes. */
 static void run_result(struct core *core, const struct request *request, uint32_t index, const uint8_t *raw,
                        size_t len, size_t limit)
@@ -142,7 +33,7 @@ static void run_result(struct core *core, const struct request *request, uint32_
     size_t before = core->reply.len;
 
     core->counters->operations++;
-    int failed = run_op(&call, raw, len);
+    int failed = op_run(&call, raw, len);
     if (!failed && core->reply.len > limit)
         failed =
             fault_set(&fault, CODE_REPLY_TOO_LARGE, &at, "the results of the request do not fit %zu bytes",
@@ -205,7 +96,7 @@ static int check_head(struct core *core, struct request *request, const struct a
 {
     const struct arg *client = &head[HEAD_CLIENT], *epoch = &head[HEAD_EPOCH];
     const struct place at_client = place_key(NULL, "client", 6), at_ops = place_key(NULL, "ops", 3);
-    if (core->options.key && request->is_tcp && !same_key(core->options.key, &head[HEAD_KEY]))
+    if (core->options.key && request->caller.is_tcp && !same_key(core->options.key, &head[HEAD_KEY]))
         return fault_set(fault, CODE_UNAUTHORIZED, NULL,
                          head[HEAD_KEY].given ? "`key` is not this broker's"
                                               : "requests over TCP must carry the broker's secret as `key`");
@@ -362,10 +253,10 @@ static void run_read(struct core *core, const struct request *request, uint64_t 
     send_reply(core, ticket);
 }
 
-void core_request(struct core *core, uint64_t link, bool is_tcp, uint64_t ticket, const void *body,
+void core_request(struct core *core, const struct caller *caller, uint64_t ticket, const void *body,
                   size_t len)
 {
-    struct request request = {.link = link, .is_tcp = is_tcp};
+    struct request request = {.caller = *caller};
     struct arg head[ARGS_MAX] = {{0}};
     struct fault fault;
     core->counters->requests++;

@@ -10,9 +10,10 @@
 #include "core/args.h"
 #include "core/core_impl.h"
 
+struct stored_event;
+
 struct request {
-    uint64_t link;
-    bool is_tcp;
+    struct caller caller;
     const char *client;
     size_t client_len;
     bool has_id;
@@ -25,6 +26,7 @@ struct call {
     struct core *core;
     const struct request *request;
     const struct place *at;
+    struct stored_event *event; /* the event of the turn's entry; NULL in an ordinary request */
     struct arg args[ARGS_MAX];
     struct buf *out;
     uint32_t pairs; /* of the result, `ok` included */
@@ -34,7 +36,8 @@ struct call {
 /* An operation. Its arguments stand in `args` in the order that the file's enum of them has. */
 struct op {
     const char *name;
-    bool changes; /* a repeat must not run it again */
+    bool changes;   /* a repeat must not run it again */
+    bool is_effect; /* may be among the effects of a turn's entry */
     const struct arg_spec *args;
     int (*run)(struct call *call); /* 0, or -1 with the call's fault */
 };

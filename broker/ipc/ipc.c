@@ -111,8 +111,10 @@ static void handle_call(struct ipc *ipc, struct letter *letter)
     if (calls_take(ipc->calls, letter, &request)) {
         tell_link_up(ipc, request.link);
         ipc->options.counters->requests_waiting = calls_waiting(ipc->calls);
-        ipc->events.request(ipc->events.arg, request.link->id, request.link->is_tcp, request.ticket,
-                            nng_msg_body(request.message), nng_msg_len(request.message));
+        const struct link *link = request.link;
+        const struct ipc_peer peer = {.link = link->id, .pid = link->pid, .is_tcp = link->is_tcp};
+        ipc->events.request(ipc->events.arg, &peer, request.ticket, nng_msg_body(request.message),
+                            nng_msg_len(request.message));
         nng_msg_free(request.message);
         calls_settle(ipc->calls, request.ticket);
     }

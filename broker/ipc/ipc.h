@@ -32,6 +32,13 @@ struct ipc_options {
     void *wake_arg;
 };
 
+/* Where a request comes from. @pid as the kernel says, 0 if it does not (TCP). */
+struct ipc_peer {
+    uint64_t link;
+    uint64_t pid;
+    bool is_tcp;
+};
+
 struct ipc_events {
     void *arg;
     /* A link to `calls` came. Ids are never reused. */
@@ -39,7 +46,7 @@ struct ipc_events {
     /* It is gone: no request of it will be handed over any more, and replies to its tickets are dropped. */
     void (*link_down)(void *arg, uint64_t link);
     /* A request. @body is borrowed for the call. Exactly one ipc_reply() must follow, now or later. */
-    void (*request)(void *arg, uint64_t link, bool is_tcp, ipc_ticket ticket, const void *body, size_t len);
+    void (*request)(void *arg, const struct ipc_peer *peer, ipc_ticket ticket, const void *body, size_t len);
     /* The number of SUB links is another one. */
     void (*subscribers)(void *arg, unsigned count);
 };

@@ -18,7 +18,7 @@
     X(TOO_MANY_QUESTIONS, "too_many_questions", true, "too many questions are open")                         \
     X(NO_HANDLER, "no_handler", true, "no handler listens to this event")                                    \
     X(TIMEOUT, "timeout", true, "no handler answered in time")                                               \
-    X(FAILED, "failed", false, "a handler refused without a code of its own")                                \
+    X(FAILED, "failed", false, "the handlers failed with this event")                                        \
     X(OVERLOADED, "overloaded", true, "the broker is short of memory or a queue is full")                    \
     /* to handlers */                                                                                        \
     X(BAD_REQUEST, "bad_request", false, "the request cannot be read")                                       \
@@ -40,7 +40,15 @@
     X(MESSAGE_TOO_LARGE, "message_too_large", false, "the message to clients would exceed its limit")        \
     X(REPLY_TOO_LARGE, "reply_too_large", false, "the results do not fit one reply")                         \
     X(TOO_COSTLY, "too_costly", false, "too many sessions would have to be looked at")                       \
-    X(LIMIT, "limit", true, "a limit of the broker is reached")
+    X(LIMIT, "limit", true, "a limit of the broker is reached")                                              \
+    /* about groups */                                                                                       \
+    X(UNKNOWN_GROUP, "unknown_group", false, "there is no such group")                                       \
+    X(UNKNOWN_MEMBER, "unknown_member", false, "no such member, or it has ended: join anew")                 \
+    X(BAD_TURN, "bad_turn", false, "neither the next turn nor a repeat of the last one")                     \
+    X(LEASE_EXPIRED, "lease_expired", false, "the member does not hold this event, or not any more")         \
+    X(STALE, "stale", true, "an earlier event of the connection came in between")                            \
+    X(UNLISTED, "unlisted", false, "no member lists this event any more")                                    \
+    X(TOO_OLD, "too_old", false, "the event waited for too long")
 
 enum code {
 #define X(name, text, temporary, help) CODE_##name,

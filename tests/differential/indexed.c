@@ -142,7 +142,7 @@ static uint64_t count_by_index(const struct buf *filter, const struct buf *args,
     mp_put_array(&request, 2);
     put_update(&request, conn, doc);
     put_count(&request, filter, args);
-    core_request(core, 1, false, next_id, request.data, request.len);
+    core_request(core, &(struct caller){.link = 1}, next_id, request.data, request.len);
     core_flush(core);
     buf_deinit(&request);
     return read_count();

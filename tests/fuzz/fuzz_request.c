@@ -79,7 +79,7 @@ static void request_ops(struct core *core, const char *json, size_t len)
         mp_put_uint(&request, ++id);
         mp_put_text(&request, "ops");
         buf_put(&request, ops.data, ops.len);
-        core_request(core, 1, false, 1, request.data, request.len);
+        core_request(core, &(struct caller){.link = 1}, 1, request.data, request.len);
         EXPECT(replies == 1);
     }
     buf_deinit(&ops);
@@ -135,7 +135,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (data[0] == '[') {
         request_ops(core, (const char *)data, size);
     } else {
-        core_request(core, 1, false, 1, data + 1, size - 1);
+        core_request(core, &(struct caller){.link = 1}, 1, data + 1, size - 1);
         EXPECT(replies == 1);
     }
     expect_sessions_in_order(core);

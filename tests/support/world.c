@@ -184,7 +184,7 @@ const char *world_request_raw(struct world *world, const void *body, size_t len)
 {
     world->replies = 0;
     input_begin(world);
-    core_request(world->core, world->link, world->is_tcp, 77, body, len);
+    core_request(world->core, &(struct caller){.link = world->link, .is_tcp = world->is_tcp}, 77, body, len);
     input_end(world);
     assert_int_equal(world->replies, 1);
     return (const char *)world->reply.data;

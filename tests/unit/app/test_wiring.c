@@ -149,7 +149,7 @@ static void test_request_gets_one_reply_with_its_ticket(void **state)
 {
     struct stage *stage = *state;
     stage->ipc.link_up(stage->ipc.arg, 1, false);
-    stage->ipc.request(stage->ipc.arg, 1, false, 77, "\xc0", 1);
+    stage->ipc.request(stage->ipc.arg, &(struct ipc_peer){.link = 1}, 77, "\xc0", 1);
     assert_record("reply 77\n");
     stage->ipc.link_down(stage->ipc.arg, 1);
 }
@@ -178,7 +178,7 @@ static void test_broadcast_and_close_by_a_handler_reach_the_edge(void **state)
         mp_put_map(&request, 0);
         mp_put_text(&request, i == 0 ? "event" : "code");
         i == 0 ? mp_put_text(&request, "news") : mp_put_uint(&request, 3000);
-        stage->ipc.request(stage->ipc.arg, 1, false, 5, request.data, request.len);
+        stage->ipc.request(stage->ipc.arg, &(struct ipc_peer){.link = 1}, 5, request.data, request.len);
     }
     assert_record("deliver a broadcast\nreply 5\nclose a 3000 \nreply 5\n");
     buf_deinit(&request);

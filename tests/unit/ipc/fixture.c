@@ -60,12 +60,13 @@ static void on_subscribers(void *arg, unsigned count)
     tell(arg, TOLD_SUBSCRIBERS)->count = count;
 }
 
-static void on_request(void *arg, uint64_t link, bool is_tcp, ipc_ticket ticket, const void *body, size_t len)
+static void on_request(void *arg, const struct ipc_peer *peer, ipc_ticket ticket, const void *body,
+                       size_t len)
 {
     struct fixture *f = arg;
     struct told *told = tell(f, TOLD_REQUEST);
-    told->link = link;
-    told->is_tcp = is_tcp;
+    told->link = peer->link;
+    told->is_tcp = peer->is_tcp;
     told->ticket = ticket;
     told->len = len;
     memcpy(told->start, body, len < sizeof told->start - 1 ? len : sizeof told->start - 1);

@@ -1,0 +1,112 @@
+#include "core/op_run.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/ops.h"
+#include "wire/nearest.h"
+
+void result_key(struct call *call, const char *key)
+{
+    mp_put_text(call->out, key);
+    call->pairs++;
+}
+
+void result_uint(struct call *call, const char *key, uint64_t value)
+{
+    result_key(call, key);
+    mp_put_uint(call->out, value);
+}
+
+void result_bool(struct call *call, const char *key, bool value)
+{
+    result_key(call, key);
+    mp_put_bool(call->out, value);
+}
+
+void result_text(struct call *call, const char *key, const char *text)
+{
+    result_key(call, key);
+    mp_put_text(call->out, text);
+}
+
+int call_fault(struct call *call, enum code code, const char *key, const char *format, ...)
+{
+    char text[sizeof(call->fault->message)];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, sizeof(text), format, list);
+    va_end(list);
+    const struct place place = place_key(call->at, key, key ? strlen(key) : 0);
+    return fault_set(call->fault, code, key ? &place : call->at, "%s", text);
+}
+
+uint32_t put_fault(struct buf *out, const struct fault *fault)
+{
+    mp_put_text(out, "ok");
+    mp_put_bool(out, false);
+    mp_put_text(out, "code");
+    mp_put_text(out, code_text(fault->code));
+    mp_put_text(out, "message");
+    mp_put_text(out, fault->message);
+    if (!*fault->at)
+        return 3;
+    mp_put_text(out, "at");
+    mp_put_text(out, fault->at);
+    return 4;
+}
+
+void put_error_result(struct buf *out, const struct fault *fault)
+{
+    size_t mark = mp_open(out);
+    mp_close_map(out, mark, put_fault(out, fault));
+}
+
+/* -- operations ---------------------------------------------------------------------------------------- */
+
+static const struct op *find_op(const struct mp_token *name)
+{
+    for (const struct op *op = OPS; op->name; op++) {
+        if (mp_is(name, op->name))
+            return op;
+    }
+    return NULL;
+}
+
+const struct op *op_of(const uint8_t *raw, size_t len, const struct place *at, struct fault *fault)
+{
+    struct mp_reader value;
+    struct mp_token name;
+    const struct place place = place_key(at, "op", 2);
+    if (!mp_map_get(mp_reader(raw, len), "op", 2, &value) || !mp_next(&value, &name) || name.type != MP_STR) {
+        fault_set(fault, CODE_BAD_ARGUMENT, &place, "each operation is a map with its name as `op`");
+        return NULL;
+    }
+    const struct op *op = find_op(&name);
+    if (op)
+        return op;
+    const char *meant = nearest(name.bytes, name.len, ops_names());
+    if (meant)
+        fault_set(fault, CODE_UNKNOWN_OP, &place, "there is no operation `%.*s`; did you mean `%s`?",
+                  name.len > 64 ? 64 : (int)name.len, name.bytes, meant);
+    else
+        fault_set(fault, CODE_UNKNOWN_OP, &place, "there is no operation `%.*s`",
+                  name.len > 64 ? 64 : (int)name.len, name.bytes);
+    return NULL;
+}
+
+int op_run(struct call *call, const uint8_t *raw, size_t len)
+{
+    const struct op *op = op_of(raw, len, call->at, call->fault);
+    if (!op || args_read(call->args, op->args, raw, len, call->at, call->fault) < 0)
+        return -1;
+    size_t mark = mp_open(call->out);
+    mp_put_text(call->out, "ok");
+    mp_put_bool(call->out, true);
+    call->pairs = 1;
+    if (op->run(call) < 0)
+        return -1;
+    mp_close_map(call->out, mark, call->pairs);
+    return 0;
+}

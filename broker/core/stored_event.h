@@ -1,0 +1,52 @@
+#ifndef SLUICE_CORE_STORED_EVENT_H
+#define SLUICE_CORE_STORED_EVENT_H
+
+/* stored_event: an event that waits in groups, shared by its jobs (one in each group). What never changes of
+ * its map is encoded once, when it comes; `seq`, `attempt`, `session` and `version` are added when it is
+ * handed out. It keeps its connection, and with that the session, until it is gone. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/core.h"
+#include "core/publisher.h"
+
+struct conn;
+struct question;
+
+struct stored_event {
+    unsigned refs;
+    struct conn *conn;
+    uint64_t question; /* serial of the question that it asks; 0: none */
+    struct question_id id;
+    uint64_t time_ms;     /* wall clock, when it came */
+    uint64_t accepted_ms; /* mono, likewise */
+    bool has_failed;      /* one of its jobs died: the question's end is `failed`, not `@ok` */
+    uint8_t name_len;
+    uint32_t pairs; /* of the map, in `mp` */
+    uint32_t mp_len;
+    uint32_t payload_at, payload_len; /* where the payload stands in `mp`; 0: it has none */
+    const char *name;                 /* behind `mp`, ends with a zero byte */
+    uint8_t mp[];
+};
+
+/* Encode @event, which came at @now. @question: the serial, or 0. One reference; holds @event->conn. NULL
+ * when memory is refused. */
+struct stored_event *stored_event_new(const struct event *event, uint64_t question, struct core_time now);
+
+struct stored_event *stored_event_ref(struct stored_event *event);
+
+/* With the last reference it is gone, and lets go of its connection: an ended one without events is freed. */
+void stored_event_unref(struct core *core, struct stored_event *event);
+
+/* Append the map that a member gets. @keys (NULL: the whole session) are the top-level keys of the session
+ * that it wants, as the packed strings of `session_keys`. */
+struct key_list;
+void stored_event_put(const struct stored_event *event, uint64_t seq, unsigned attempt,
+                      const struct key_list *keys, struct buf *out);
+
+/* What its bytes count for in backlogs. */
+size_t stored_event_bytes(const struct stored_event *event);
+
+#endif
