@@ -116,12 +116,11 @@ static void test_link_with_too_many_waiting_is_ended(void **state)
 }
 
 /* A core that asks whether a request may wait. */
-static void reply_unless_it_may_wait(void *arg, uint64_t link, bool is_tcp, ipc_ticket ticket,
+static void reply_unless_it_may_wait(void *arg, const struct ipc_peer *peer, ipc_ticket ticket,
                                      const void *body, size_t len)
 {
     struct fixture *f = arg;
-    (void)link;
-    (void)is_tcp;
+    (void)peer;
     if (!ipc_may_wait(f->ipc, ticket))
         ipc_reply(f->ipc, ticket, body, len);
 }
