@@ -53,16 +53,69 @@ static void on_close(void *arg, void *peer, unsigned code, const char *reason, s
     buf_printf(&world->trace, "%s closed %u %.*s\n", (const char *)peer, code, (int)reason_len, reason);
 }
 
+/* Of requests that are replied in the same call; those that may wait count from 1. */
+#define TICKET_AT_ONCE UINT64_MAX
+
+static struct world_ticket *find_ticket(struct world *world, uint64_t ticket)
+{
+    struct world_ticket *found = &world->tickets[ticket % WORLD_TICKETS];
+    if (!ticket || found->ticket != ticket)
+        fail_msg("ticket %llu is unknown, or too old", (unsigned long long)ticket);
+    return found;
+}
+
+static void reply_later(struct world *world, uint64_t ticket, const void *body, size_t len)
+{
+    struct world_ticket *found = find_ticket(world, ticket);
+    if (found->is_replied || found->is_abandoned)
+        fail_msg("a reply too many for ticket %llu", (unsigned long long)ticket);
+    found->is_replied = true;
+    put_json(&found->reply, body, len);
+    buf_put_byte(&found->reply, 0);
+}
+
 static void on_reply(void *arg, uint64_t ticket, const void *body, size_t len)
 {
     struct world *world = arg;
-    assert_int_equal(ticket, 77);
+    if (ticket != TICKET_AT_ONCE) {
+        reply_later(world, ticket, body, len);
+        return;
+    }
     world->replies++;
     buf_reset(&world->reply);
     buf_reset(&world->raw_reply);
     buf_put(&world->raw_reply, body, len);
     put_json(&world->reply, body, len);
     buf_put_byte(&world->reply, 0);
+}
+
+static bool on_may_wait(void *arg, uint64_t ticket)
+{
+    struct world *world = arg;
+    find_ticket(world, ticket);
+    return !world->is_crowded;
+}
+
+static void on_abandon(void *arg, uint64_t ticket)
+{
+    struct world *world = arg;
+    struct world_ticket *found = find_ticket(world, ticket);
+    assert_false(found->is_replied);
+    assert_false(found->is_abandoned);
+    found->is_abandoned = true;
+    buf_printf(&world->trace, "abandon %llu\n", (unsigned long long)ticket);
+}
+
+static void on_pause(void *arg, void *peer)
+{
+    struct world *world = arg;
+    buf_printf(&world->trace, "%s paused\n", (const char *)peer);
+}
+
+static void on_resume(void *arg, void *peer)
+{
+    struct world *world = arg;
+    buf_printf(&world->trace, "%s resumed\n", (const char *)peer);
 }
 
 static void on_greeted(void *arg, const struct greeting *greeting)
@@ -83,6 +136,7 @@ void world_init(struct world *world)
     world->options.seed[1] = 2;
     world->now = (struct core_time){.mono_ms = 5000, .wall_ms = 1000000};
     world->link = 1;
+    world->client = "test-client-0001";
 }
 
 void world_start(struct world *world)
@@ -92,6 +146,10 @@ void world_start(struct world *world)
                                          .deliver = on_deliver,
                                          .close = on_close,
                                          .reply = on_reply,
+                                         .may_wait = on_may_wait,
+                                         .abandon = on_abandon,
+                                         .pause = on_pause,
+                                         .resume = on_resume,
                                          .greeted = on_greeted};
     assert_int_equal(core_new(&world->core, &world->options, &effects, &world->counters, world->now), 0);
 }
@@ -102,6 +160,8 @@ void world_stop(struct world *world)
     buf_deinit(&world->trace);
     buf_deinit(&world->reply);
     buf_deinit(&world->raw_reply);
+    for (unsigned i = 0; i < WORLD_TICKETS; i++)
+        buf_deinit(&world->tickets[i].reply);
 }
 
 /* Around each input, so that only the core's own allocations are refused. */
@@ -112,6 +172,10 @@ static void input_begin(struct world *world)
     buf_reserve(&world->trace, 1 << 20);
     buf_reserve(&world->reply, 1 << 20);
     buf_reserve(&world->raw_reply, 1 << 20);
+    for (unsigned i = 0; i < WORLD_TICKETS; i++) {
+        if (world->tickets[i].ticket && !world->tickets[i].is_replied)
+            buf_reserve(&world->tickets[i].reply, 1 << 20);
+    }
     failing_alloc_start(world->refuse_at);
 }
 
@@ -184,7 +248,8 @@ const char *world_request_raw(struct world *world, const void *body, size_t len)
 {
     world->replies = 0;
     input_begin(world);
-    core_request(world->core, &(struct caller){.link = world->link, .is_tcp = world->is_tcp}, 77, body, len);
+    core_request(world->core, &(struct caller){.link = world->link, .is_tcp = world->is_tcp}, TICKET_AT_ONCE,
+                 body, len);
     input_end(world);
     assert_int_equal(world->replies, 1);
     return (const char *)world->reply.data;
@@ -202,7 +267,7 @@ const char *world_request(struct world *world, const char *request)
 const char *world_call(struct world *world, const char *ops)
 {
     struct buf request = BUF_INIT;
-    buf_printf(&request, "{\"v\":1,\"client\":\"test-client-0001\",\"id\":%llu,\"ops\":%s}",
+    buf_printf(&request, "{\"v\":1,\"client\":\"%s\",\"id\":%llu,\"ops\":%s}", world->client,
                (unsigned long long)++world->next_id, ops);
     buf_put_byte(&request, 0);
     char *reply = (char *)(uintptr_t)world_request(world, (const char *)request.data);
@@ -214,6 +279,61 @@ const char *world_call(struct world *world, const char *ops)
     return results + strlen("\"results\":");
 }
 
+uint64_t world_turn_raw(struct world *world, uint64_t link, const void *body, size_t len)
+{
+    uint64_t ticket = ++world->last_ticket;
+    struct world_ticket *slot = &world->tickets[ticket % WORLD_TICKETS];
+    slot->ticket = ticket;
+    slot->is_replied = slot->is_abandoned = false;
+    buf_reset(&slot->reply);
+    input_begin(world);
+    core_request(world->core, &(struct caller){.link = link, .is_tcp = world->is_tcp}, ticket, body, len);
+    input_end(world);
+    return ticket;
+}
+
+uint64_t world_turn(struct world *world, uint64_t link, const char *request)
+{
+    struct buf mp = BUF_INIT;
+    from_json(&mp, request);
+    uint64_t ticket = world_turn_raw(world, link, mp.data, mp.len);
+    buf_deinit(&mp);
+    return ticket;
+}
+
+const char *world_reply(struct world *world, uint64_t ticket)
+{
+    world_flush(world);
+    struct world_ticket *found = find_ticket(world, ticket);
+    return found->is_replied ? (const char *)found->reply.data : NULL;
+}
+
+bool world_abandoned(struct world *world, uint64_t ticket)
+{
+    return find_ticket(world, ticket)->is_abandoned;
+}
+
+void world_link_down(struct world *world, uint64_t link)
+{
+    input_begin(world);
+    core_link_down(world->core, link);
+    input_end(world);
+}
+
+void world_close(struct world *world, struct conn *conn, unsigned code, const char *reason)
+{
+    input_begin(world);
+    core_conn_closed(world->core, conn, code, reason, strlen(reason));
+    input_end(world);
+}
+
+void world_flush(struct world *world)
+{
+    input_begin(world);
+    core_flush(world->core);
+    input_end(world);
+}
+
 void world_advance(struct world *world, uint64_t ms)
 {
     uint64_t end = world->now.mono_ms + ms;
@@ -222,13 +342,16 @@ void world_advance(struct world *world, uint64_t ms)
         uint64_t step = next > end ? end : next <= world->now.mono_ms ? world->now.mono_ms + 1 : next;
         world->now.wall_ms += step - world->now.mono_ms;
         world->now.mono_ms = step;
+        input_begin(world);
         core_tick(world->core, world->now);
+        input_end(world);
+        world_flush(world);
     }
 }
 
 const char *world_trace(struct world *world)
 {
-    core_flush(world->core);
+    world_flush(world);
     buf_put_byte(&world->trace, 0);
     world->trace.len = 0; /* the bytes stay until the next line is written */
     return (const char *)world->trace.data;

@@ -6,7 +6,9 @@
  *
  *     alice <- {"e":"chat:message","p":"hi"}      a message for the connection that was opened as alice
  *     alice closed 4001 bye
+ *     alice paused                                the core wants nothing of her to be read; "alice resumed"
  *     publish chat:say {"v":1,...}
+ *     abandon 3                                   no reply will come for ticket 3
  *
  * JSON goes in and comes out. Each call fails the test when the core does what it must not (no reply, two
  * replies). */
@@ -16,6 +18,15 @@
 
 #include "core/core.h"
 #include "wire/buf.h"
+
+#define WORLD_TICKETS 64 /* the latest ones, whose replies are kept */
+
+/* A request whose reply may come later. */
+struct world_ticket {
+    uint64_t ticket; /* 0: none */
+    bool is_replied, is_abandoned;
+    struct buf reply; /* JSON, ends with a zero byte */
+};
 
 struct world {
     struct core *core;
@@ -27,10 +38,14 @@ struct world {
     struct buf raw_reply;
     unsigned replies;
     uint64_t next_id;
+    const char *client; /* whose requests world_call() sends */
     uint64_t link;
     bool is_tcp;
-    const char *full_peer; /* deliveries to this one are refused */
-    bool refuse_memory;    /* the next inputs get refuse_at allocations, then one is refused */
+    bool is_crowded; /* no request may wait for its reply */
+    uint64_t last_ticket;
+    struct world_ticket tickets[WORLD_TICKETS]; /* by ticket % WORLD_TICKETS */
+    const char *full_peer;                      /* deliveries to this one are refused */
+    bool refuse_memory; /* the next inputs get refuse_at allocations, then one is refused */
     unsigned long refuse_at;
     bool was_refused; /* whether it came to that */
 };
@@ -57,15 +72,35 @@ struct conn *world_open_at(struct world *world, const char *name, const struct o
 void world_say(struct world *world, struct conn *conn, const char *event, const char *payload,
                const char *id);
 
-/* A request of client "test-client-0001" with the next id and these operations (JSON list). Returns the list
- * of results as JSON, or the whole reply when it was refused. Valid until the next call. */
+/* A request of world->client ("test-client-0001" unless set) with the next id and these operations (JSON
+ * list). Returns the list of results as JSON, or the whole reply when it was refused. Valid until the next
+ * call. */
 const char *world_call(struct world *world, const char *ops);
 
 /* A whole request as JSON. Returns the whole reply. */
 const char *world_request(struct world *world, const char *request);
 const char *world_request_raw(struct world *world, const void *body, size_t len);
 
-/* The clock moves, the core gets its ticks at the times it asks for. */
+/* A whole request over @link whose reply may come later. Returns its ticket: 1, 2, ... */
+uint64_t world_turn(struct world *world, uint64_t link, const char *request);
+uint64_t world_turn_raw(struct world *world, uint64_t link, const void *body, size_t len);
+
+/* The reply to @ticket (the whole of it), or NULL while it waits, and for ever when it was abandoned. Ends
+ * the turn of the loop first. A second reply, and one to an abandoned ticket, fail the test. Valid until
+ * WORLD_TICKETS later. */
+const char *world_reply(struct world *world, uint64_t ticket);
+bool world_abandoned(struct world *world, uint64_t ticket);
+
+/* A link to `calls` ends. */
+void world_link_down(struct world *world, uint64_t link);
+
+/* A connection ends. */
+void world_close(struct world *world, struct conn *conn, unsigned code, const char *reason);
+
+/* The end of a turn of the loop. */
+void world_flush(struct world *world);
+
+/* The clock moves, the core gets its ticks at the times it asks for, each the begin of a turn of the loop. */
 void world_advance(struct world *world, uint64_t ms);
 
 /* What was done since the last call; publishes what waits first. Valid until something is done. */
