@@ -77,8 +77,8 @@ static int refuse_key(const struct mp_token *key, const struct arg_spec *specs, 
 
 static const struct arg_spec *find_spec(const struct arg_spec *specs, const struct mp_token *key)
 {
-    for (; specs->name; specs++) {
-        if (mp_is(key, specs->name))
+    for (; key->len > 0 && specs->name; specs++) {
+        if (specs->name[0] == key->bytes[0] && mp_is(key, specs->name))
             return specs;
     }
     return NULL;
@@ -115,15 +115,17 @@ int args_read(struct arg *args, const struct arg_spec *specs, const uint8_t *raw
     struct mp_token map;
     if (!mp_next(&r, &map) || map.type != MP_MAP)
         return fault_set(fault, CODE_BAD_ARGUMENT, at, "this must be a map");
-    memset(args, 0, ARGS_MAX * sizeof(*args));
+    for (size_t i = 0; specs[i].name; i++)
+        args[i] = (struct arg){0};
     for (uint32_t i = 0; i < map.count; i++) {
         if (read_pair(args, specs, &r, at, fault) < 0)
             return -1;
     }
     for (size_t i = 0; specs[i].name; i++) {
+        if (!specs[i].required || args[i].given)
+            continue;
         const struct place place = place_key(at, specs[i].name, strlen(specs[i].name));
-        if (specs[i].required && !args[i].given)
-            return fault_set(fault, CODE_BAD_ARGUMENT, &place, "this key is missing");
+        return fault_set(fault, CODE_BAD_ARGUMENT, &place, "this key is missing");
     }
     return 0;
 }

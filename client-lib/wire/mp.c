@@ -206,28 +206,68 @@ bool mp_next_other(struct mp_reader *r, struct mp_token *token)
     }
 }
 
+/* What a lead byte from 0xc0 to 0xdf says about its value: `size` bytes in all, or a length of `width` bytes
+ * behind the lead, then as many bytes; or a count of values for each of `values`. */
+struct shape {
+    uint8_t size, width, values;
+};
+
+static const struct shape SHAPES[32] = {
+    [0x00] = {1, 0, 0},                                          /* nil */
+    [0x02] = {1, 0, 0},  [0x03] = {1, 0, 0},                     /* booleans */
+    [0x04] = {2, 1, 0},  [0x05] = {3, 2, 0}, [0x06] = {5, 4, 0}, /* bin */
+    [0x07] = {3, 1, 0},  [0x08] = {4, 2, 0}, [0x09] = {6, 4, 0}, /* ext: its type is in `size` */
+    [0x0a] = {5, 0, 0},  [0x0b] = {9, 0, 0},                     /* floats */
+    [0x0c] = {2, 0, 0},  [0x0d] = {3, 0, 0}, [0x0e] = {5, 0, 0}, [0x0f] = {9, 0, 0},  /* uint */
+    [0x10] = {2, 0, 0},  [0x11] = {3, 0, 0}, [0x12] = {5, 0, 0}, [0x13] = {9, 0, 0},  /* int */
+    [0x14] = {3, 0, 0},  [0x15] = {4, 0, 0}, [0x16] = {6, 0, 0}, [0x17] = {10, 0, 0}, /* fixext */
+    [0x18] = {18, 0, 0}, [0x19] = {2, 1, 0}, [0x1a] = {3, 2, 0}, [0x1b] = {5, 4, 0},  /* str */
+    [0x1c] = {3, 2, 1},  [0x1d] = {5, 4, 1},                                          /* arrays */
+    [0x1e] = {3, 2, 2},  [0x1f] = {5, 4, 2},                                          /* maps */
+};
+
+/* Pass over the header and the bytes of the value at @p that has one of SHAPES; *@left counts the values
+ * inside it. NULL when it is cut or no value. */
+static const uint8_t *skip_shape(const uint8_t *p, const uint8_t *end, uint64_t *left)
+{
+    const struct shape shape = SHAPES[*p - 0xc0];
+    if (shape.size == 0 || shape.size > end - p)
+        return NULL;
+    uint32_t len = shape.width ? load_len(p + 1, shape.width) : 0;
+    p += shape.size;
+    if (shape.values) {
+        *left += (uint64_t)len * shape.values;
+        return p;
+    }
+    return len <= (size_t)(end - p) ? p + len : NULL;
+}
+
+/* One counter of values still to come is enough: where containers end does not matter here. It is at most the
+ * sum of the counts, each below 2^33, of containers that each took a byte: no overflow. */
 bool mp_skip(struct mp_reader *r)
 {
-    uint64_t left[MP_DEPTH_MAX]; /* values that the open arrays and maps still wait for */
-    unsigned depth = 0;
-    struct mp_reader at = *r;
-    struct mp_token token;
+    const uint8_t *p = r->at, *end = r->end;
+    uint64_t left = 1;
     do {
-        if (!mp_next(&at, &token))
+        if (p >= end)
             return false;
-        if ((token.type == MP_ARRAY || token.type == MP_MAP)) {
-            if (depth == MP_DEPTH_MAX)
+        uint8_t lead = *p;
+        if (lead < 0x80 || lead >= 0xe0) {
+            p++;
+        } else if (lead >= 0xc0) {
+            p = skip_shape(p, end, &left);
+            if (!p)
                 return false;
-            left[depth++] = token.type == MP_MAP ? 2 * (uint64_t)token.count : token.count;
+        } else if (lead >= 0xa0) {
+            if (end - p <= (lead & 31))
+                return false;
+            p += 1 + (lead & 31);
+        } else {
+            left += lead < 0x90 ? 2 * (lead & 15u) : lead & 15u;
+            p++;
         }
-        while (depth > 0 && left[depth - 1] == 0)
-            depth--;
-        if (depth > 0)
-            left[depth - 1]--;
-        else
-            break;
-    } while (true);
-    *r = at;
+    } while (--left);
+    r->at = p;
     return true;
 }
 
@@ -274,12 +314,6 @@ bool mp_map_get(struct mp_reader map, const char *key, size_t key_len, struct mp
     if (found)
         *value = (struct mp_reader){found, map.at};
     return found != NULL;
-}
-
-bool mp_is(const struct mp_token *token, const char *text)
-{
-    size_t len = strlen(text);
-    return token->type == MP_STR && token->len == len && memcmp(token->bytes, text, len) == 0;
 }
 
 const char *mp_type_name(enum mp_type type)

@@ -77,8 +77,7 @@ static inline bool mp_next(struct mp_reader *r, struct mp_token *token)
     return mp_next_other(r, token);
 }
 
-/* Pass over one whole value. False at the end, on bad bytes, and where it nests deeper than
- * MP_DEPTH_MAX. */
+/* Pass over one whole value, however deep it nests. False (reader unmoved) at the end and on bad bytes. */
 bool mp_skip(struct mp_reader *r);
 
 /* Pass over one whole value and say which bytes it is: *@value of *@len. */
@@ -92,7 +91,11 @@ bool mp_str(struct mp_reader *r, const char **text, size_t *len);
 bool mp_map_get(struct mp_reader map, const char *key, size_t key_len, struct mp_reader *value);
 
 /* Whether @token is the string @text. */
-bool mp_is(const struct mp_token *token, const char *text);
+static inline bool mp_is(const struct mp_token *token, const char *text)
+{
+    size_t len = strlen(text);
+    return token->type == MP_STR && token->len == len && memcmp(token->bytes, text, len) == 0;
+}
 
 /* Name of a type for messages: "a string", "a map", ... */
 const char *mp_type_name(enum mp_type type);
@@ -137,8 +140,27 @@ void mp_put_bool(struct buf *b, bool value);
 void mp_put_uint(struct buf *b, uint64_t value);
 void mp_put_int(struct buf *b, int64_t value);
 void mp_put_double(struct buf *b, double value);
-void mp_put_str(struct buf *b, const char *text, size_t len);
-void mp_put_text(struct buf *b, const char *text);
+void mp_put_str_long(struct buf *b, const char *text, size_t len);
+
+/* Inline, because most are keys: their length is known to the compiler, and a few stores are all that is
+ * left. */
+static inline void mp_put_str(struct buf *b, const char *text, size_t len)
+{
+    if (len < 32 && buf_reserve(b, 1 + len)) {
+        b->data[b->len] = (uint8_t)(0xa0 | len);
+        if (len > 0)
+            memcpy(b->data + b->len + 1, text, len);
+        b->len += 1 + len;
+        return;
+    }
+    mp_put_str_long(b, text, len);
+}
+
+static inline void mp_put_text(struct buf *b, const char *text)
+{
+    mp_put_str(b, text, strlen(text));
+}
+
 void mp_put_bin(struct buf *b, const void *bytes, size_t len);
 void mp_put_array(struct buf *b, uint32_t count);
 void mp_put_map(struct buf *b, uint32_t count);

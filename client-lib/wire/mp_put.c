@@ -126,7 +126,7 @@ static void put_header(struct buf *b, const struct header_form *form, uint32_t c
         b->len += header_write(form, count, b->data + b->len);
 }
 
-void mp_put_str(struct buf *b, const char *text, size_t len)
+void mp_put_str_long(struct buf *b, const char *text, size_t len)
 {
     if (len > UINT32_MAX || !buf_reserve(b, len + 5)) {
         b->failed = true;
@@ -134,11 +134,6 @@ void mp_put_str(struct buf *b, const char *text, size_t len)
     }
     b->len += header_write(&form_str, (uint32_t)len, b->data + b->len);
     buf_put(b, text, len);
-}
-
-void mp_put_text(struct buf *b, const char *text)
-{
-    mp_put_str(b, text, strlen(text));
 }
 
 void mp_put_bin(struct buf *b, const void *bytes, size_t len)

@@ -271,21 +271,37 @@ static void test_skip_fails_on_values_that_lack_their_end(void **state)
     buf_deinit(&b);
 }
 
-static void test_skip_goes_as_deep_as_any_value_and_no_deeper(void **state)
+static void test_skip_goes_as_deep_as_the_bytes_do(void **state)
 {
     (void)state;
-    uint8_t bytes[MP_DEPTH_MAX + 1];
+    static uint8_t bytes[100000];
     memset(bytes, 0x91, sizeof(bytes));
-    bytes[MP_DEPTH_MAX - 1] = 0x90;
-    struct mp_reader r = mp_reader(bytes, MP_DEPTH_MAX);
-    assert_true(mp_skip(&r));
-    bytes[MP_DEPTH_MAX - 1] = 0x91;
-    bytes[MP_DEPTH_MAX] = 0x90;
-    r = mp_reader(bytes, MP_DEPTH_MAX + 1);
+    struct mp_reader r = mp_reader(bytes, sizeof(bytes));
     assert_false(mp_skip(&r));
-    bytes[MP_DEPTH_MAX] = 0xc0;
-    r = mp_reader(bytes, MP_DEPTH_MAX + 1);
+    assert_ptr_equal(r.at, bytes);
+    bytes[sizeof(bytes) - 1] = 0xc0;
     assert_true(mp_skip(&r));
+    assert_ptr_equal(r.at, r.end);
+}
+
+/* Whatever one of the two reads, the other passes over. */
+static void test_skip_and_next_agree_on_every_lead_byte(void **state)
+{
+    (void)state;
+    uint8_t bytes[40] = {0};
+    for (unsigned lead = 0; lead < 256; lead++) {
+        for (size_t len = 1; len <= sizeof(bytes); len++) {
+            struct mp_reader next = mp_reader(bytes, len), skip = next;
+            struct mp_token token;
+            bytes[0] = (uint8_t)lead;
+            bool was_read = mp_next(&next, &token);
+            if (was_read &&
+                (token.type == MP_ARRAY || token.type == MP_MAP)) /* the zeros are what is in it */
+                next.at += token.type == MP_MAP ? 2 * token.count : token.count;
+            assert_int_equal(mp_skip(&skip), was_read);
+            assert_ptr_equal(skip.at, next.at);
+        }
+    }
 }
 
 static void test_str_reads_strings_only(void **state)
@@ -364,7 +380,8 @@ int main(void)
         cmocka_unit_test(test_huge_counts_and_lengths_are_refused_at_once),
         cmocka_unit_test(test_skip_passes_over_whole_values),
         cmocka_unit_test(test_skip_fails_on_values_that_lack_their_end),
-        cmocka_unit_test(test_skip_goes_as_deep_as_any_value_and_no_deeper),
+        cmocka_unit_test(test_skip_goes_as_deep_as_the_bytes_do),
+        cmocka_unit_test(test_skip_and_next_agree_on_every_lead_byte),
         cmocka_unit_test(test_str_reads_strings_only),
         cmocka_unit_test(test_map_get_finds_the_last_of_equal_keys),
         cmocka_unit_test(test_is_compares_strings_with_text),
