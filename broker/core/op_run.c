@@ -67,19 +67,31 @@ void put_error_result(struct buf *out, const struct fault *fault)
 
 static const struct op *find_op(const struct mp_token *name)
 {
-    for (const struct op *op = OPS; op->name; op++) {
-        if (mp_is(name, op->name))
+    for (const struct op *op = OPS; name->len > 0 && op->name; op++) {
+        if (op->name[0] == name->bytes[0] && mp_is(name, op->name))
             return op;
     }
     return NULL;
 }
 
+/* The name mostly stands first. (A second one is refused with the arguments.) */
+static bool op_name(const uint8_t *raw, size_t len, struct mp_token *name)
+{
+    struct mp_reader r = mp_reader(raw, len);
+    struct mp_token token;
+    if (!mp_next(&r, &token) || token.type != MP_MAP)
+        return false;
+    bool is_first = token.count > 0 && mp_next(&r, &token) && mp_is(&token, "op");
+    if (!is_first && !mp_map_get(mp_reader(raw, len), "op", 2, &r))
+        return false;
+    return mp_next(&r, name) && name->type == MP_STR;
+}
+
 const struct op *op_of(const uint8_t *raw, size_t len, const struct place *at, struct fault *fault)
 {
-    struct mp_reader value;
     struct mp_token name;
     const struct place place = place_key(at, "op", 2);
-    if (!mp_map_get(mp_reader(raw, len), "op", 2, &value) || !mp_next(&value, &name) || name.type != MP_STR) {
+    if (!op_name(raw, len, &name)) {
         fault_set(fault, CODE_BAD_ARGUMENT, &place, "each operation is a map with its name as `op`");
         return NULL;
     }
