@@ -61,7 +61,7 @@ static void batch_drop(struct batches *batches, struct batch *batch)
     shared_free(&batch->recent);
     timer_stop(batches->timers, &batch->timer);
     HASH_DEL(batches->by_event, batch);
-    free(batch->latest_by);
+    free(batch->terms);
     free(batch);
 }
 
@@ -77,7 +77,7 @@ struct batch *batches_find(const struct batches *batches, const char *event, siz
     if (!batches->by_event)
         return NULL;
     HASH_FIND(hh, batches->by_event, event, len, batch);
-    return batch;
+    return batch && batch->terms ? batch : NULL;
 }
 
 /* The message of these payloads. NULL when memory is refused. */
@@ -197,8 +197,8 @@ static struct pending *pending_add(struct batch *batch, struct conn *conn, uint6
     struct pending *pending = calloc(1, sizeof(*pending));
     if (!pending)
         return NULL;
-    if (!timer_running(&batch->timer) &&
-        timer_start(batch->batches->timers, &batch->timer, now_ms + batch->interval_ms, batch_fire) < 0) {
+    if (!timer_running(&batch->timer) && timer_start(batch->batches->timers, &batch->timer,
+                                                     now_ms + batch->terms->interval_ms, batch_fire) < 0) {
         free(pending);
         return NULL;
     }
@@ -221,8 +221,8 @@ static bool latest_key(const struct batch *batch, const struct blob *payload, st
 {
     struct mp_reader value;
     struct mp_token token;
-    if (!mp_map_get(mp_reader(payload->data, payload->len), batch->latest_by, strlen(batch->latest_by),
-                    &value))
+    const char *by = batch->terms->latest_by;
+    if (!mp_map_get(mp_reader(payload->data, payload->len), by, strlen(by), &value))
         return false;
     struct mp_reader r = value;
     key->bytes = key->form;
@@ -235,8 +235,8 @@ static size_t replaced_by(const struct pending *pending, const struct blob *payl
 {
     const struct batch *batch = pending->batch;
     struct latest_key key, other;
-    if (!batch->latest_by)
-        return batch->keep == BATCH_KEEP_LATEST && pending->count ? 0 : pending->count;
+    if (!*batch->terms->latest_by)
+        return batch->terms->keep == BATCH_KEEP_LATEST && pending->count ? 0 : pending->count;
     if (!latest_key(batch, payload, &key))
         return pending->count;
     for (size_t i = 0; i < pending->count; i++) {
@@ -292,7 +292,7 @@ int batch_add(struct batch *batch, struct conn *conn, struct blob *payload, uint
     struct pending *pending = pending_find(batch, conn);
     size_t place = pending ? replaced_by(pending, payload) : 0;
     int refused = 0;
-    if (pending && bytes_with(pending, payload, place) > batch->max_bytes) {
+    if (pending && bytes_with(pending, payload, place) > batch->terms->max_bytes) {
         refused = pending_flush(pending, &batch->recent);
         pending = NULL;
         place = 0;
@@ -305,19 +305,22 @@ int batch_add(struct batch *batch, struct conn *conn, struct blob *payload, uint
         return -ENOMEM;
     }
     pending_put(pending, payload, place);
-    if (pending->count >= batch->max_items || pending->bytes >= batch->max_bytes)
+    if (pending->count >= batch->terms->max_items || pending->bytes >= batch->terms->max_bytes)
         refused |= pending_flush(pending, &batch->recent);
     return refused;
 }
 
-static struct batch *batch_new(struct batches *batches, const char *event)
+/* -- changes ------------------------------------------------------------------------------------------- */
+
+/* A new one, which is off. */
+static struct batch *batch_new(struct batches *batches, const char *event, size_t len)
 {
     struct batch *batch = calloc(1, sizeof(*batch));
     if (!batch)
         return NULL;
     batch->batches = batches;
-    memcpy(batch->event, event, strlen(event) + 1);
-    HASH_ADD(hh, batches->by_event, event, strlen(event), batch);
+    memcpy(batch->event, event, len + 1);
+    HASH_ADD(hh, batches->by_event, event, len, batch);
     if (!batch->hh.tbl) {
         free(batch);
         return NULL;
@@ -325,46 +328,71 @@ static struct batch *batch_new(struct batches *batches, const char *event)
     return batch;
 }
 
-static void batch_end(struct batches *batches, struct batch *batch)
+static struct batch_terms *terms_new(const struct batches *batches, const struct batch_rule *rule)
 {
-    if (!batch)
-        return;
-    batch_flush(batch);
-    batch_drop(batches, batch);
+    const char *latest_by = rule->latest_by ? rule->latest_by : "";
+    size_t size = strlen(latest_by) + 1;
+    struct batch_terms *terms = malloc(sizeof(*terms) + size);
+    if (!terms)
+        return NULL;
+    terms->interval_ms = rule->interval_ms;
+    terms->max_items = rule->max_items ? rule->max_items : batches->options->batch_items;
+    terms->max_bytes = rule->max_bytes ? rule->max_bytes : batches->options->batch_bytes;
+    terms->keep = (int)rule->keep;
+    memcpy(terms->latest_by, latest_by, size);
+    return terms;
 }
 
-/* A shorter interval counts for what waits already. */
-static int batch_hurry(struct batch *batch, uint64_t now_ms)
+int batches_prepare(struct batches *batches, const struct batch_rule *rule, struct batch **batch,
+                    struct batch_terms **terms, struct fault *fault)
 {
-    uint64_t at_ms = now_ms + batch->interval_ms;
-    if (!timer_running(&batch->timer) || batch->timer.at_ms <= at_ms)
-        return 0;
-    return timer_start(batch->batches->timers, &batch->timer, at_ms, batch_fire);
-}
-
-int batches_set(struct batches *batches, const struct batch_rule *rule, uint64_t now_ms, struct fault *fault)
-{
-    struct batch *batch = batches_find(batches, rule->event, strlen(rule->event));
+    size_t len = strlen(rule->event);
+    HASH_FIND(hh, batches->by_event, rule->event, len, *batch);
+    bool is_off = !*batch || !(*batch)->terms;
+    *terms = NULL;
     if (!rule->interval_ms) {
-        batch_end(batches, batch);
+        if (is_off)
+            *batch = NULL;
+        else
+            (*batch)->changes++;
         return 0;
     }
-    if (!batch && HASH_COUNT(batches->by_event) >= batches->options->max_batches)
+    if (is_off && batches->count >= batches->options->max_batches)
         return fault_set(fault, CODE_LIMIT, NULL, "there are %u batches already",
                          batches->options->max_batches);
-    char *latest_by = rule->latest_by ? strdup(rule->latest_by) : NULL;
-    if (!batch)
-        batch = batch_new(batches, rule->event);
-    if (!batch || (rule->latest_by && !latest_by)) {
-        free(latest_by);
+    *terms = terms_new(batches, rule);
+    if (*terms && !*batch)
+        *batch = batch_new(batches, rule->event, len);
+    if (!*terms || !*batch) {
+        free(*terms);
         return fault_set(fault, CODE_OVERLOADED, NULL, "no memory for the batch");
     }
-    free(batch->latest_by);
-    batch->latest_by = latest_by;
-    batch->keep = (int)rule->keep;
-    batch->interval_ms = rule->interval_ms;
-    batch->max_items = rule->max_items ? rule->max_items : batches->options->batch_items;
-    batch->max_bytes = rule->max_bytes ? rule->max_bytes : batches->options->batch_bytes;
-    batch_hurry(batch, now_ms); /* refused: it goes out at the time it had */
+    (*batch)->changes++;
     return 0;
+}
+
+struct batch_terms *batch_swap(struct batch *batch, struct batch_terms *terms)
+{
+    struct batch_terms *before = batch->terms;
+    batch->batches->count -= before != NULL;
+    batch->batches->count += terms != NULL;
+    batch->terms = terms;
+    return before;
+}
+
+void batch_obey(struct batch *batch, uint64_t now_ms)
+{
+    struct timers *timers = batch->batches->timers;
+    if (!batch->terms) {
+        batch_flush(batch);
+        timer_stop(timers, &batch->timer);
+    } else if (timer_running(&batch->timer) && batch->timer.at_ms > now_ms + batch->terms->interval_ms) {
+        timer_start(timers, &batch->timer, now_ms + batch->terms->interval_ms, batch_fire);
+    }
+}
+
+void batch_settle(struct batch *batch)
+{
+    if (--batch->changes == 0 && !batch->terms)
+        batch_drop(batch->batches, batch);
 }

@@ -28,15 +28,21 @@ struct shared {
     size_t count;
 };
 
-struct batch {
-    struct batches *batches;
-    char event[EVENT_NAME_MAX + 1];
+/* How a batch works. */
+struct batch_terms {
     unsigned interval_ms;
     unsigned max_items;
     size_t max_bytes;
     int keep;
-    char *latest_by;          /* NULL: none */
-    struct pending *pendings; /* of the connections that something waits for */
+    char latest_by[]; /* "": none */
+};
+
+struct batch {
+    struct batches *batches;
+    char event[EVENT_NAME_MAX + 1];
+    struct batch_terms *terms; /* NULL: it is off */
+    unsigned changes;          /* prepared and not settled */
+    struct pending *pendings;  /* of the connections that something waits for */
     struct timer timer;
     struct shared recent; /* what a full one was last sent as */
     UT_hash_handle hh;
@@ -55,6 +61,7 @@ struct pending {
 
 struct batches {
     struct batch *by_event;
+    unsigned count; /* that are not off */
     const struct core_options *options;
     const struct core_effects *effects;
     struct counters *counters;
@@ -67,12 +74,27 @@ void batches_init(struct batches *batches, const struct core_options *options,
 /* Drops what waits. */
 void batches_deinit(struct batches *batches);
 
-/* Declare, change or (interval 0) end a batch. Ending flushes it; a change keeps what waits. @rule->event is
- * a valid name. 0, or -1 with a fault. */
-int batches_set(struct batches *batches, const struct batch_rule *rule, uint64_t now_ms, struct fault *fault);
-
 /* The batch of an event, or NULL: it is sent at once. */
 struct batch *batches_find(const struct batches *batches, const char *event, size_t len);
+
+/* A change of a batch comes in parts, so that it can be taken back: batches_prepare(), then any number of
+ * batch_swap(), perhaps batch_obey(), then batch_settle(). Only the first can fail.
+ *
+ * Find or make the batch of @rule->event (a valid name) and make the terms that @rule asks for: NULL if it is
+ * to be off. *@batch is NULL when it is off already. The caller owns *@terms (free()). 0, or -1 with a fault.
+ */
+int batches_prepare(struct batches *batches, const struct batch_rule *rule, struct batch **batch,
+                    struct batch_terms **terms, struct fault *fault);
+
+/* Give @batch other terms (takes them); what waits is not touched. Returns those that it had. */
+struct batch_terms *batch_swap(struct batch *batch, struct batch_terms *terms);
+
+/* The batch has been given its terms for good. Off: what waits is delivered; else a shorter interval counts
+ * for what waits already. */
+void batch_obey(struct batch *batch, uint64_t now_ms);
+
+/* What batches_prepare() began is over: a batch that is off is freed. */
+void batch_settle(struct batch *batch);
 
 /* Put @payload (one checked MessagePack value, shared) into what waits for @conn; flushes it early when it is
  * full. 0; 1 when the connection's queue refused an early flush; -ENOMEM. */

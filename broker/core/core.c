@@ -81,6 +81,7 @@ int core_new(struct core **out, const struct core_options *options, const struct
     batches_init(&core->batches, &core->options, &core->effects, counters, &core->timers);
     announcements_init(&core->announcements, options->max_clients);
     replies_init(&core->replies, &core->options, counters);
+    step_init(&core->step);
     buf_init(&core->reply);
     if (index_init(&core->index, options->index_fields, core->options.seed, counters) < 0 ||
         timer_start(&core->timers, &core->alive, now.mono_ms + options->alive_ms, alive_fire) < 0) {
@@ -118,6 +119,7 @@ void core_free(struct core *core)
     timer_stop(&core->timers, &core->alive);
     timer_stop(&core->timers, &core->stopping.timer);
     timers_deinit(&core->timers);
+    step_deinit(&core->step);
     free(core->stopping.numbers);
     buf_deinit(&core->reply);
     free(core);
@@ -128,7 +130,19 @@ void core_free(struct core *core)
 struct conn *core_conn_find(const struct core *core, const char *id, size_t len)
 {
     uint64_t number = conn_number(core->options.epoch, id, len);
-    return number ? conn_table_find(&core->conns, number) : NULL;
+    struct conn *conn = number ? conn_table_find(&core->conns, number) : NULL;
+    return conn && !conn->is_leaving ? conn : NULL;
+}
+
+struct conn *core_conn_find_kept(const struct core *core, const char *id, size_t len)
+{
+    uint64_t number = conn_number(core->options.epoch, id, len);
+    struct conn *conn = number ? conn_table_find(&core->conns, number) : NULL;
+    if (conn && conn->is_leaving && !conn->events && !conn->reserved)
+        return NULL; /* no event will be left of it */
+    if (!conn && number)
+        HASH_FIND(hh, core->ended, &number, sizeof(number), conn);
+    return conn;
 }
 
 size_t core_conn_count(const struct core *core)
@@ -138,7 +152,12 @@ size_t core_conn_count(const struct core *core)
 
 int core_deliver(struct core *core, struct conn *conn, struct message *message, enum delivery kind)
 {
-    int refused = core->effects.deliver(core->effects.arg, conn->peer, message, kind);
+    return core_deliver_to(core, conn->peer, message, kind);
+}
+
+int core_deliver_to(struct core *core, void *peer, struct message *message, enum delivery kind)
+{
+    int refused = core->effects.deliver(core->effects.arg, peer, message, kind);
     if (refused)
         core->counters->deliveries_refused++;
     else
@@ -217,7 +236,8 @@ void core_conn_close(struct core *core, struct conn *conn, unsigned code, const 
 
 void core_session_set(struct core *core, struct conn *conn, struct blob *session)
 {
-    index_change(&core->index, conn, conn->session, session);
+    if (!conn->is_ended) /* it left the filters when it ended */
+        index_change(&core->index, conn, conn->session, session);
     blob_unref(conn->session);
     conn->session = session;
     conn->version++;
@@ -394,7 +414,13 @@ int core_batch(struct core *core, const struct batch_rule *rule, struct fault *f
     const char *wrong = event_name_fault(rule->event, strlen(rule->event));
     if (wrong)
         return fault_set(fault, CODE_BAD_ARGUMENT, NULL, "event: %s", wrong);
-    return batches_set(&core->batches, rule, core->now.mono_ms, fault);
+    step_begin(core);
+    int r = step_batch_set(core, rule, fault);
+    if (r < 0)
+        step_undo(core);
+    else
+        step_commit(core);
+    return r;
 }
 
 /* -- the end ------------------------------------------------------------------------------------------- */

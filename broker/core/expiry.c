@@ -12,44 +12,37 @@
 
 struct field {
     uint64_t at_ms;
-    size_t len;
-    char *path;
+    struct blob *path;
 };
 
 struct expiry {
     struct timer timer;
     struct conn *conn;
-    size_t count, cap;
+    size_t count;
     struct field fields[];
 };
 
 static void field_remove(struct expiry *expiry, size_t index)
 {
-    free(expiry->fields[index].path);
+    blob_unref(expiry->fields[index].path);
     expiry->fields[index] = expiry->fields[--expiry->count];
 }
 
 /* Whether one path is the other, or a place inside it. */
-static bool paths_touch(const char *a, size_t a_len, const char *b, size_t b_len)
+static bool paths_touch(const struct blob *a, const char *b, size_t b_len)
 {
-    size_t shared = a_len < b_len ? a_len : b_len;
-    if (memcmp(a, b, shared) != 0)
+    size_t shared = a->len < b_len ? a->len : b_len;
+    if (memcmp(a->data, b, shared) != 0)
         return false;
-    return a_len == b_len || (a_len < b_len ? b[shared] : a[shared]) == '.';
+    return a->len == b_len || (a->len < b_len ? b[shared] : (char)a->data[shared]) == '.';
 }
 
-static void fire(struct timer *timer, void *arg);
-
-/* Start the timer for the field that ends first. The heap has had room for it since expiry_reserve(). */
-static void arm(struct timers *timers, struct expiry *expiry)
+static uint64_t first_end(const struct expiry *expiry)
 {
     uint64_t at_ms = UINT64_MAX;
     for (size_t i = 0; i < expiry->count; i++)
         at_ms = expiry->fields[i].at_ms < at_ms ? expiry->fields[i].at_ms : at_ms;
-    if (expiry->count)
-        timer_start(timers, &expiry->timer, at_ms, fire);
-    else
-        expiry_drop(timers, expiry->conn);
+    return at_ms;
 }
 
 /* {"$unset": {path: "", ...}} of the fields whose time has come. */
@@ -63,7 +56,7 @@ static void put_unset(const struct expiry *expiry, uint64_t now_ms, struct buf *
         const struct field *field = &expiry->fields[i];
         if (field->at_ms > now_ms)
             continue;
-        mp_put_str(out, field->path, field->len);
+        mp_put_str(out, (const char *)field->path->data, field->path->len);
         mp_put_text(out, "");
         count++;
     }
@@ -112,91 +105,112 @@ static void fire(struct timer *timer, void *arg)
     put_unset(expiry, core->now.mono_ms, &spec);
     settle(expiry, core->now.mono_ms, unset_fields(core, expiry->conn, &spec));
     buf_deinit(&spec);
-    arm(&core->timers, expiry);
+    if (expiry->count)
+        timer_start(&core->timers, timer, first_end(expiry), fire); /* in the place that it has just left */
+    else
+        expiry_drop(&core->timers, expiry->conn);
 }
 
-/* How many fields will expire when an update has been noted, and how many at most while it is. */
-struct census {
-    const struct expiry *expiry; /* NULL: none yet */
-    size_t count;
-    size_t room;
-};
-
-static void count_path(void *arg, const char *path, size_t len)
-{
-    struct census *census = arg;
-    census->count++;
-    census->room++;
-    for (size_t i = 0; census->expiry && i < census->expiry->count; i++) {
-        const struct field *field = &census->expiry->fields[i];
-        census->count -= field->len == len && memcmp(field->path, path, len) == 0;
-    }
-}
-
-int expiry_reserve(struct timers *timers, size_t others, struct conn *conn, const struct update *update)
-{
-    struct expiry *expiry = conn->expiry;
-    struct census census = {.expiry = expiry};
-    census.count = census.room = expiry ? expiry->count : 0;
-    update_each_set(update, count_path, &census);
-    if (census.count > EXPIRY_FIELDS)
-        return 1;
-    if (timers_reserve(timers, timers->count + others + 1) < 0)
-        return -ENOMEM;
-    if (expiry && expiry->cap >= census.room)
-        return 0;
-    /* A running timer's address is in the heap, so it must not run while it moves. */
-    uint64_t at_ms = expiry && timer_running(&expiry->timer) ? expiry->timer.at_ms : 0;
-    if (at_ms)
-        timer_stop(timers, &expiry->timer);
-    struct expiry *grown = realloc(expiry, sizeof(*expiry) + census.room * sizeof(expiry->fields[0]));
-    if (grown) {
-        if (!expiry)
-            memset(grown, 0, sizeof(*grown));
-        grown->conn = conn;
-        grown->cap = census.room;
-        conn->expiry = grown;
-    }
-    if (at_ms)
-        timer_start(timers, &conn->expiry->timer, at_ms, fire);
-    return grown ? 0 : -ENOMEM;
-}
-
-struct note {
-    struct expiry *expiry;
+/* The change of what expires by one update. */
+struct noting {
+    struct expiry *expiry; /* as it is, then as it becomes */
     uint64_t at_ms;
+    size_t paths;
+    bool touches; /* what expires already */
+    bool failed;
 };
+
+static void look_at_path(void *arg, const char *path, size_t len)
+{
+    struct noting *noting = arg;
+    const struct expiry *expiry = noting->expiry;
+    noting->paths++;
+    for (size_t i = 0; expiry && i < expiry->count && !noting->touches; i++)
+        noting->touches = paths_touch(expiry->fields[i].path, path, len);
+}
 
 static void note_path(void *arg, const char *path, size_t len)
 {
-    struct note *note = arg;
-    struct expiry *expiry = note->expiry;
+    struct noting *noting = arg;
+    struct expiry *expiry = noting->expiry;
     for (size_t i = expiry->count; i-- > 0;) {
-        if (paths_touch(expiry->fields[i].path, expiry->fields[i].len, path, len))
+        if (paths_touch(expiry->fields[i].path, path, len))
             field_remove(expiry, i);
     }
-    char *copy = note->at_ms == UINT64_MAX ? NULL : strndup(path, len);
+    if (noting->at_ms == UINT64_MAX)
+        return;
+    struct blob *copy = blob_new(path, len);
     if (copy)
-        expiry->fields[expiry->count++] = (struct field){.at_ms = note->at_ms, .len = len, .path = copy};
+        expiry->fields[expiry->count++] = (struct field){.at_ms = noting->at_ms, .path = copy};
+    else
+        noting->failed = true;
 }
 
-void expiry_note(struct timers *timers, struct conn *conn, const struct update *update, uint64_t at_ms)
+/* A copy with room for @more fields. */
+static struct expiry *expiry_copy(struct conn *conn, size_t more)
 {
-    struct note note = {.expiry = conn->expiry, .at_ms = at_ms};
-    if (!conn->expiry)
+    const struct expiry *expiry = conn->expiry;
+    size_t count = expiry ? expiry->count : 0;
+    struct expiry *copy = calloc(1, sizeof(*copy) + (count + more) * sizeof(copy->fields[0]));
+    if (!copy)
+        return NULL;
+    copy->conn = conn;
+    copy->count = count;
+    for (size_t i = 0; i < count; i++) {
+        copy->fields[i] = expiry->fields[i];
+        blob_ref(copy->fields[i].path);
+    }
+    return copy;
+}
+
+int expiry_after(struct timers *timers, struct conn *conn, const struct update *update, uint64_t at_ms,
+                 struct expiry **next)
+{
+    struct noting noting = {.expiry = conn->expiry, .at_ms = at_ms};
+    *next = conn->expiry;
+    if (!conn->expiry && at_ms == UINT64_MAX)
+        return 0;
+    update_each_set(update, look_at_path, &noting);
+    if (!noting.touches && (at_ms == UINT64_MAX || !noting.paths))
+        return 0;
+    noting.expiry = expiry_copy(conn, at_ms == UINT64_MAX ? 0 : noting.paths);
+    if (!noting.expiry)
+        return -ENOMEM;
+    update_each_set(update, note_path, &noting);
+    noting.failed |= timers_reserve(timers, timers->count + 1) < 0;
+    if (!noting.failed && noting.expiry->count && noting.expiry->count <= EXPIRY_FIELDS) {
+        *next = noting.expiry;
+        return 0;
+    }
+    bool too_many = noting.expiry->count > EXPIRY_FIELDS;
+    expiry_free(noting.expiry);
+    *next = noting.failed || too_many ? conn->expiry : NULL;
+    return noting.failed ? -ENOMEM : too_many;
+}
+
+/* One goes for one, or into the room that expiry_after() reserved, or that it had before: the heap never
+ * gives up room. */
+struct expiry *expiry_swap(struct timers *timers, struct conn *conn, struct expiry *next)
+{
+    struct expiry *before = conn->expiry;
+    if (before)
+        timer_stop(timers, &before->timer);
+    conn->expiry = next;
+    if (next)
+        timer_start(timers, &next->timer, first_end(next), fire);
+    return before;
+}
+
+void expiry_free(struct expiry *expiry)
+{
+    if (!expiry)
         return;
-    update_each_set(update, note_path, &note);
-    arm(timers, conn->expiry);
+    while (expiry->count)
+        field_remove(expiry, expiry->count - 1);
+    free(expiry);
 }
 
 void expiry_drop(struct timers *timers, struct conn *conn)
 {
-    struct expiry *expiry = conn->expiry;
-    if (!expiry)
-        return;
-    timer_stop(timers, &expiry->timer);
-    while (expiry->count)
-        field_remove(expiry, expiry->count - 1);
-    free(expiry);
-    conn->expiry = NULL;
+    expiry_free(expiry_swap(timers, conn, NULL));
 }

@@ -31,6 +31,12 @@ void result_text(struct call *call, const char *key, const char *text)
     mp_put_text(call->out, text);
 }
 
+void result_refused(struct call *call)
+{
+    result_uint(call, "refused", 0);
+    call->tells_refused = true;
+}
+
 int call_fault(struct call *call, enum code code, const char *key, const char *format, ...)
 {
     char text[sizeof(call->fault->message)];

@@ -4,6 +4,7 @@
 
 #include "core/conn.h"
 #include "core/ops.h"
+#include "core/stored_event.h"
 #include "core/target.h"
 #include "wire/event_name.h"
 
@@ -136,7 +137,7 @@ struct sending {
     bool batched;            /* goes into it */
     struct blob *payload;    /* when batched */
     struct message *message; /* when not */
-    uint64_t matched, refused;
+    uint64_t matched;
 };
 
 static int sending_init(struct call *call, struct sending *sending, const void *mp, size_t len)
@@ -161,13 +162,13 @@ static void sending_deinit(struct sending *sending)
     message_unref(sending->message);
 }
 
-/* 0, or not when its queue, or memory, refused it. */
-static int send_to(struct core *core, struct sending *sending, struct conn *conn)
+static int send_to(struct core *core, const struct sending *sending, struct conn *conn)
 {
     if (sending->batched)
-        return batch_add(sending->batch, conn, sending->payload, core->now.mono_ms);
-    int refused = sending->batch ? batch_flush_conn(sending->batch, conn) : 0;
-    return refused | core_deliver(core, conn, sending->message, DELIVERY_PUSH);
+        return step_batch_add(core, sending->batch, conn, sending->payload);
+    if (sending->batch)
+        return step_batch_pass(core, sending->batch, conn, sending->message);
+    return step_deliver(core, conn, sending->message);
 }
 
 static bool is_excepted(const struct arg *except, const struct conn *conn)
@@ -197,15 +198,17 @@ static int send_target(struct call *call, struct target *target)
     if (r < 0)
         return -1;
     target_begin(target, call->core);
-    for (struct conn *conn; (conn = target_next(target, call->core));) {
+    for (struct conn *conn; !r && (conn = target_next(target, call->core));) {
         if (is_excepted(&args[SEND_EXCEPT], conn))
             continue;
         sending.matched++;
-        sending.refused += send_to(call->core, &sending, conn) != 0;
+        r = send_to(call->core, &sending, conn);
     }
     sending_deinit(&sending);
+    if (r < 0)
+        return call_fault(call, CODE_OVERLOADED, NULL, "the broker is out of memory");
     result_uint(call, "matched", sending.matched);
-    result_uint(call, "refused", sending.refused);
+    result_refused(call);
     return 0;
 }
 
@@ -246,8 +249,8 @@ enum { ANSWER_CONN = 1, ANSWER_I, ANSWER_PAYLOAD, ANSWER_ERROR, ANSWER_FILL, ANS
 
 const struct arg_spec ARGS_ANSWER[] = {
     OP_ARG,
-    [ANSWER_CONN] = {"conn", ARG_STR, true},
-    [ANSWER_I] = {"i", ARG_ID, true},
+    [ANSWER_CONN] = {"conn", ARG_STR, false}, /* these two: see check_whose() */
+    [ANSWER_I] = {"i", ARG_ID, false},
     [ANSWER_PAYLOAD] = {"payload", ARG_ANY, false},
     [ANSWER_ERROR] = {"error", ARG_MAP, false},
     [ANSWER_FILL] = {"fill", ARG_MAP, false},
@@ -331,26 +334,52 @@ static int answer_payload(struct call *call, const struct question *question, st
 
 static int answer_question(struct call *call, struct question *question, const void *mp, size_t len)
 {
-    struct core *core = call->core;
     bool is_error = call->args[ANSWER_ERROR].given;
     struct message *message = message_new(is_error ? "@error" : question->event,
                                           is_error ? 6 : question->event_len, mp, len, &question->id);
-    if (!message)
-        return call_fault(call, CODE_OVERLOADED, NULL, "the broker is out of memory");
-    core_deliver(core, question->conn, message, DELIVERY_ANSWER);
+    int r = message ? step_answer(call->core, question, message) : -1;
     message_unref(message);
-    question_close(&core->questions, question);
-    core->counters->questions_answered++;
+    return r < 0 ? call_fault(call, CODE_OVERLOADED, NULL, "the broker is out of memory") : 0;
+}
+
+/* `conn` and `i` are required, but both default to those of the event whose effect this is. */
+static int check_whose(struct call *call)
+{
+    bool has_conn = call->args[ANSWER_CONN].given, has_i = call->args[ANSWER_I].given;
+    if (has_conn && has_i)
+        return 0;
+    if (!call->event)
+        return call_fault(call, CODE_BAD_ARGUMENT, has_conn ? "i" : "conn", "this key is missing");
+    if (has_conn || has_i)
+        return call_fault(call, CODE_BAD_ARGUMENT, has_conn ? "i" : "conn",
+                          "give `conn` and `i`, or neither to answer the event's own question");
+    if (!call->event->question)
+        return call_fault(call, CODE_BAD_ARGUMENT, "i", "the event asks nothing: its client sent no `i`");
     return 0;
+}
+
+/* The question that is meant, or NULL when nobody waits for an answer. The event's own one is told from a
+ * later one that has the same `i`. */
+static struct question *find_question(const struct call *call)
+{
+    const struct stored_event *event = call->event;
+    const struct mp_token *whose = &call->args[ANSWER_CONN].token;
+    bool is_own = event && !call->args[ANSWER_CONN].given;
+    const struct question_id id = is_own ? event->id : id_of(&call->args[ANSWER_I].token);
+    const struct conn *conn = is_own ? event->conn : core_conn_find(call->core, whose->bytes, whose->len);
+    if (!conn || conn->is_leaving)
+        return NULL;
+    struct question *question = question_find(conn, &id);
+    bool is_of_event =
+        question && event && event->question && conn == event->conn && question_id_equal(&id, &event->id);
+    return is_of_event && question->serial != event->question ? NULL : question;
 }
 
 int op_answer(struct call *call)
 {
-    const struct arg *args = call->args;
-    const struct question_id id = id_of(&args[ANSWER_I].token);
-    const struct conn *conn =
-        core_conn_find(call->core, args[ANSWER_CONN].token.bytes, args[ANSWER_CONN].token.len);
-    struct question *question = conn ? question_find(conn, &id) : NULL;
+    if (check_whose(call) < 0)
+        return -1;
+    struct question *question = find_question(call);
     struct buf out = BUF_INIT;
     const void *mp = NULL;
     size_t len = 0;
@@ -379,26 +408,17 @@ const struct arg_spec ARGS_CLOSE[] = {
     ARGS_END,
 };
 
-/* Closing changes what the walk goes through, so all are found first. */
+/* Those that are to be closed are marked, which the walk bears. */
 static int close_target(struct call *call, struct target *target, uint64_t *closed)
 {
-    const struct arg *args = call->args;
-    const struct mp_token *reason = &args[CLOSE_REASON].token;
-    bool has_reason = args[CLOSE_REASON].given;
-    struct buf found = BUF_INIT;
+    const struct arg *given = &call->args[CLOSE_REASON];
+    struct blob *reason = given->given ? blob_new(given->token.bytes, given->token.len) : NULL;
+    int r = given->given && !reason ? -1 : 0;
     target_begin(target, call->core);
-    for (struct conn *conn; (conn = target_next(target, call->core));)
-        buf_put(&found, &conn, sizeof(conn));
-    *closed = found.len / sizeof(struct conn *);
-    bool refused = found.failed;
-    for (size_t i = 0; !refused && i < *closed; i++) {
-        struct conn *conn;
-        memcpy(&conn, found.data + i * sizeof(conn), sizeof(conn));
-        core_conn_close(call->core, conn, (unsigned)args[CLOSE_CODE].token.uint,
-                        has_reason ? reason->bytes : "", has_reason ? reason->len : 0);
-    }
-    buf_deinit(&found);
-    return refused ? call_fault(call, CODE_OVERLOADED, NULL, "the broker is out of memory") : 0;
+    for (struct conn *conn; !r && (conn = target_next(target, call->core)); ++*closed)
+        r = step_close(call->core, conn, (unsigned)call->args[CLOSE_CODE].token.uint, reason);
+    blob_unref(reason);
+    return r < 0 ? call_fault(call, CODE_OVERLOADED, NULL, "the broker is out of memory") : 0;
 }
 
 int op_close(struct call *call)
@@ -489,5 +509,5 @@ int op_batch(struct call *call)
     rule.interval_ms = (unsigned)args[BATCH_INTERVAL].token.uint;
     rule.max_items = (unsigned)items;
     rule.max_bytes = (size_t)bytes;
-    return batches_set(&call->core->batches, &rule, call->core->now.mono_ms, call->fault);
+    return step_batch_set(call->core, &rule, call->fault);
 }

@@ -60,7 +60,7 @@ int op_get(struct call *call)
 {
     struct keys keys;
     const struct mp_token *id = &call->args[GET_CONN].token;
-    const struct conn *conn = core_conn_find(call->core, id->bytes, id->len);
+    const struct conn *conn = core_conn_find_kept(call->core, id->bytes, id->len);
     if (keys_read(call, &call->args[GET_KEYS], &keys) < 0)
         return -1;
     result_bool(call, "found", conn != NULL);
@@ -87,13 +87,12 @@ const struct arg_spec ARGS_UPDATE[] = {
     ARGS_END,
 };
 
-/* A session that is to be changed, once all of the operation's can be. */
+/* A session that is to be changed when the walk, which no change may disturb, is over. */
 struct change {
     struct conn *conn;
     struct blob *session; /* its successor; NULL: it stays as it is */
 };
 
-/* The changes of one operation: all are made, or none. */
 struct changes {
     struct buf list; /* of struct change */
     uint64_t matched, modified;
@@ -116,26 +115,13 @@ static void changes_free(struct changes *changes)
     buf_deinit(&changes->list);
 }
 
-static int reserve_expiry(struct call *call, const struct changes *changes, struct conn *conn,
-                          const struct update *update)
-{
-    if (!call->args[UPDATE_TTL_MS].given)
-        return 0;
-    int r = expiry_reserve(&call->core->timers, changes_count(changes), conn, update);
-    if (r > 0)
-        return call_fault(call, CODE_LIMIT, "ttl_ms", "at most %d fields of a session expire", EXPIRY_FIELDS);
-    return r < 0 ? call_fault(call, CODE_OVERLOADED, NULL, "the broker is out of memory") : 0;
-}
-
 static int prepare(struct call *call, struct changes *changes, struct conn *conn, const struct update *update)
 {
     struct change change = {.conn = conn};
     struct buf next = BUF_INIT;
     bool changed = false;
     const struct place at = place_key(call->at, "update", 6);
-    int r = reserve_expiry(call, changes, conn, update);
-    if (!r)
-        r = update_apply(update, conn->session->data, conn->session->len,
+    int r = update_apply(update, conn->session->data, conn->session->len,
                          call->core->options.max_session_bytes, &next, &changed, &at, call->fault);
     if (!r && changed) {
         change.session = blob_new(next.data, next.len);
@@ -154,17 +140,18 @@ static int prepare(struct call *call, struct changes *changes, struct conn *conn
     return 0;
 }
 
-static void commit(struct call *call, struct changes *changes, const struct update *update)
+static int make_change(struct call *call, struct change *change, const struct update *update)
 {
+    struct core *core = call->core;
     const struct arg *ttl = &call->args[UPDATE_TTL_MS];
-    uint64_t at_ms = ttl->given ? call->core->now.mono_ms + ttl->token.uint : UINT64_MAX;
-    for (size_t i = 0; i < changes_count(changes); i++) {
-        struct change *change = changes_at(changes, i);
-        if (change->session)
-            core_session_set(call->core, change->conn, change->session);
-        change->session = NULL;
-        expiry_note(&call->core->timers, change->conn, update, at_ms);
-    }
+    uint64_t at_ms = ttl->given ? core->now.mono_ms + ttl->token.uint : UINT64_MAX;
+    int r = change->session ? step_session(core, change->conn, change->session) : 0;
+    change->session = NULL;
+    if (!r)
+        r = step_expiry(core, change->conn, update, at_ms);
+    if (r > 0)
+        return call_fault(call, CODE_LIMIT, "ttl_ms", "at most %d fields of a session expire", EXPIRY_FIELDS);
+    return r < 0 ? call_fault(call, CODE_OVERLOADED, NULL, "the broker is out of memory") : 0;
 }
 
 static int check_version(struct call *call, const struct target *target)
@@ -180,6 +167,14 @@ static int check_version(struct call *call, const struct target *target)
     return 0;
 }
 
+/* By `conn` also one that has ended, while events of it are left to be handled. */
+static void find_kept(struct call *call, struct target *target)
+{
+    const struct mp_token *id = &call->args[UPDATE_CONN].token;
+    if (target->is_one)
+        target->one = core_conn_find_kept(call->core, id->bytes, id->len);
+}
+
 static int update_target(struct call *call, struct target *target, const struct update *update)
 {
     struct changes changes = {.list = BUF_INIT};
@@ -188,8 +183,9 @@ static int update_target(struct call *call, struct target *target, const struct 
     target_begin(target, call->core);
     for (struct conn *conn; !r && (conn = target_next(target, call->core));)
         r = prepare(call, &changes, conn, update);
+    for (size_t i = 0; !r && i < changes_count(&changes); i++)
+        r = make_change(call, changes_at(&changes, i), update);
     if (!r) {
-        commit(call, &changes, update);
         result_uint(call, "matched", changes.matched);
         result_uint(call, "modified", changes.modified);
         if (one)
@@ -212,6 +208,7 @@ int op_update(struct call *call)
     int r = target_init(&target, call->core, &args[UPDATE_CONN], &args[UPDATE_FILTER], &args[UPDATE_ARGS],
                         call->at, call->fault);
     if (!r) {
+        find_kept(call, &target);
         r = update_target(call, &target, update);
         target_deinit(&target, call->core);
     }

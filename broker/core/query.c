@@ -160,6 +160,8 @@ struct conn *query_next(struct query *query, struct core *core)
         struct conn *conn = next_ahead(query, core);
         if (!conn)
             return NULL;
+        if (core->step.leaving && conn->is_leaving)
+            continue;
         if (query->plan.kind == PLAN_EVERYBODY || (is_candidate(query, core, conn) && matches(query, conn))) {
             query->matches++;
             return conn;
@@ -171,7 +173,7 @@ uint64_t query_count(struct query *query, struct core *core)
 {
     query_begin(query, core);
     if (query->plan.kind == PLAN_EVERYBODY)
-        return query->matches = core->conns.count;
+        return query->matches = core->conns.count - core->step.leaving;
     while (query_next(query, core))
         ;
     return query->matches;

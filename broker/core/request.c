@@ -7,8 +7,10 @@
 
 /* Bytes that the error result of an operation takes at most. */
 #define ERROR_BYTES 640
-#define CLIENT_MIN  16
-#define CLIENT_MAX  64
+/* By how much a number may be longer than the byte that it replaces. */
+#define REFUSED_BYTES 8
+#define CLIENT_MIN    16
+#define CLIENT_MAX    64
 
 enum { HEAD_V, HEAD_CLIENT, HEAD_ID, HEAD_OPS, HEAD_EPOCH, HEAD_KEY };
 
@@ -22,6 +24,26 @@ static const struct arg_spec HEAD[] = {
     {NULL, ARG_ANY, false},
 };
 
+/* Before the operation is committed: nothing has happened if its result cannot be told. */
+static int check_result(struct call *call, size_t limit)
+{
+    size_t most = call->tells_refused ? REFUSED_BYTES : 0;
+    if (call->out->len + most > limit)
+        return fault_set(call->fault, CODE_REPLY_TOO_LARGE, call->at,
+                         "the results of the request do not fit %zu bytes",
+                         call->core->options.max_request_bytes);
+    if (!buf_reserve(call->out, most))
+        return fault_set(call->fault, CODE_OVERLOADED, call->at, "the broker is out of memory");
+    return 0;
+}
+
+/* See result_refused(). */
+static void put_refused(struct buf *out, uint64_t refused)
+{
+    out->len--;
+    mp_put_uint(out, refused);
+}
+
 /* Run one operation; its result, or its error, is appended to the reply, which stays below @limit bytes. */
 static void run_result(struct core *core, const struct request *request, uint32_t index, const uint8_t *raw,
                        size_t len, size_t limit)
@@ -33,13 +55,14 @@ static void run_result(struct core *core, const struct request *request, uint32_
     size_t before = core->reply.len;
 
     core->counters->operations++;
-    int failed = op_run(&call, raw, len);
-    if (!failed && core->reply.len > limit)
-        failed =
-            fault_set(&fault, CODE_REPLY_TOO_LARGE, &at, "the results of the request do not fit %zu bytes",
-                      core->options.max_request_bytes);
-    if (!failed)
+    step_begin(core);
+    if (op_run(&call, raw, len) == 0 && check_result(&call, limit) == 0) {
+        uint64_t refused = step_commit(core);
+        if (call.tells_refused)
+            put_refused(&core->reply, refused);
         return;
+    }
+    step_undo(core);
     core->counters->operations_failed++;
     if (!core->reply.failed)
         core->reply.len = before;

@@ -29,7 +29,8 @@ struct call {
     struct stored_event *event; /* the event of the turn's entry; NULL in an ordinary request */
     struct arg args[ARGS_MAX];
     struct buf *out;
-    uint32_t pairs; /* of the result, `ok` included */
+    uint32_t pairs;     /* of the result, `ok` included */
+    bool tells_refused; /* the result's last byte is the `refused` of a send: see result_refused() */
     struct fault *fault;
 };
 
@@ -49,6 +50,10 @@ extern const struct op OPS[];
 void result_uint(struct call *call, const char *key, uint64_t value);
 void result_bool(struct call *call, const char *key, bool value);
 void result_text(struct call *call, const char *key, const char *text);
+
+/* End the result with `refused`, how many deliveries are refused. That is 0 until the step is committed; who
+ * then wants to tell it puts it in the place of the result's last byte. */
+void result_refused(struct call *call);
 
 /* Begin a value that the caller writes to call->out. */
 void result_key(struct call *call, const char *key);
