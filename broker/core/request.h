@@ -18,7 +18,8 @@ struct request {
     size_t client_len;
     bool has_id;
     uint64_t id;
-    const struct arg *ops; /* the list */
+    const struct arg *ops;                                  /* the list, of a request of operations */
+    const struct arg *member, *turn, *done, *max, *wait_ms; /* of a turn */
 };
 
 /* One operation: its arguments read, the place where it stands, and where its result goes. */

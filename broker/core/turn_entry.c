@@ -1,0 +1,344 @@
+#include "core/turn_entry.h"
+
+#include <string.h>
+
+#include "core/conn.h"
+#include "core/op_run.h"
+#include "core/ops.h"
+#include "core/stored_event.h"
+#include "core/turn.h"
+
+#define RETRY_MAX      3600000 /* ms */
+#define ERROR_CODE_MAX 64
+
+enum { ENTRY_SEQ, ENTRY_OPS, ENTRY_ERROR, ENTRY_RETRY_MS };
+
+static const struct arg_spec ENTRY[] = {
+    [ENTRY_SEQ] = {"seq", ARG_UINT, true},
+    [ENTRY_OPS] = {"ops", ARG_LIST, false},
+    [ENTRY_ERROR] = {"error", ARG_MAP, false},
+    [ENTRY_RETRY_MS] = {"retry_ms", ARG_UINT, false},
+    {NULL, ARG_ANY, false},
+};
+
+/* -- the list as a whole ------------------------------------------------------------------------------- */
+
+static bool entry_seq(const uint8_t *raw, size_t len, uint64_t *seq)
+{
+    struct mp_reader r;
+    struct mp_token token;
+    if (!mp_map_get(mp_reader(raw, len), "seq", 3, &r) || !mp_next(&r, &token) || token.type != MP_UINT)
+        return false;
+    *seq = token.uint;
+    return true;
+}
+
+static uint32_t entry_ops(const uint8_t *raw, size_t len)
+{
+    struct mp_reader r;
+    struct mp_token token;
+    bool is_list =
+        mp_map_get(mp_reader(raw, len), "ops", 3, &r) && mp_next(&r, &token) && token.type == MP_ARRAY;
+    return is_list ? token.count : 0;
+}
+
+static int entry_check(const uint8_t *raw, size_t len, const struct place *at, struct fault *fault)
+{
+    struct mp_reader r = mp_reader(raw, len);
+    struct mp_token map;
+    uint64_t seq;
+    const struct place at_seq = place_key(at, "seq", 3);
+    if (!mp_next(&r, &map) || map.type != MP_MAP)
+        return fault_set(fault, CODE_BAD_ARGUMENT, at, "each entry is a map with the event's `seq`");
+    if (!entry_seq(raw, len, &seq))
+        return fault_set(fault, CODE_BAD_ARGUMENT, &at_seq, "each entry has the event's `seq`, an integer");
+    return 0;
+}
+
+int entries_check(const struct core *core, const struct arg *done, uint32_t *count, struct fault *fault)
+{
+    struct mp_reader r = mp_reader(done->raw, done->len);
+    struct mp_token list;
+    const struct place at_done = place_key(NULL, "done", 4);
+    uint64_t ops = 0;
+    *count = 0;
+    if (!done->given || !mp_next(&r, &list))
+        return 0;
+    if (list.count > turn_max_entries(&core->options))
+        return fault_set(fault, CODE_REQUEST_TOO_LARGE, &at_done, "a turn has at most %u entries",
+                         turn_max_entries(&core->options));
+    for (uint32_t i = 0; i < list.count; i++) {
+        const struct place at = place_index(&at_done, i);
+        const uint8_t *raw;
+        size_t len;
+        mp_raw(&r, &raw, &len);
+        if (entry_check(raw, len, &at, fault) < 0)
+            return -1;
+        ops += entry_ops(raw, len);
+    }
+    if (ops > core->options.max_ops)
+        return fault_set(fault, CODE_REQUEST_TOO_LARGE, &at_done, "a turn has at most %u operations",
+                         core->options.max_ops);
+    *count = list.count;
+    return 0;
+}
+
+/* -- one entry ----------------------------------------------------------------------------------------- */
+
+/* The entries of one turn while they are applied. */
+struct entries {
+    struct core *core;
+    const struct request *request;
+    struct member *member;
+    struct turn_failed *failed;
+    uint64_t held[TURN_EVENTS_MAX]; /* seqs of what the member held when the turn began */
+    unsigned held_count;
+};
+
+/* An operation among the effects of @job's entry. What it says as its result nobody reads. */
+static int run_effect(struct entries *e, const struct job *job, const uint8_t *raw, size_t len,
+                      const struct place *at, struct fault *fault)
+{
+    struct core *core = e->core;
+    struct call call = {.core = core,
+                        .request = e->request,
+                        .at = at,
+                        .event = job->event,
+                        .out = &core->reply,
+                        .fault = fault};
+    const struct place at_op = place_key(at, "op", 2);
+    const struct op *op = op_of(raw, len, at, fault);
+    core->counters->operations++;
+    buf_reset(&core->reply);
+    int r = -1;
+    if (op && !op->is_effect)
+        fault_set(fault, CODE_BAD_ARGUMENT, &at_op,
+                  "`%s` has no effect to apply; send it as a request of its own", op->name);
+    else if (op)
+        r = op_run(&call, raw, len);
+    if (r < 0)
+        core->counters->operations_failed++;
+    return r;
+}
+
+/* The operations of @ops, in the step that is open. */
+static int run_effects(struct entries *e, const struct job *job, const struct arg *ops,
+                       const struct place *at, struct fault *fault)
+{
+    struct mp_reader r = mp_reader(ops->raw, ops->len);
+    struct mp_token list;
+    const struct place at_ops = place_key(at, "ops", 3);
+    mp_next(&r, &list);
+    for (uint32_t i = 0; i < list.count; i++) {
+        const struct place at_op = place_index(&at_ops, i);
+        const uint8_t *raw;
+        size_t len;
+        mp_raw(&r, &raw, &len);
+        if (run_effect(e, job, raw, len, &at_op, fault) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+enum { REFUSAL_CODE };
+
+static const struct arg_spec REFUSAL[] = {
+    [REFUSAL_CODE] = {"code", ARG_STR, true},
+    {"message", ARG_STR, false},
+    {"temporary", ARG_BOOL, false},
+    {"data", ARG_ANY, false},
+    {NULL, ARG_ANY, false},
+};
+
+/* Nobody has asked, so nobody is told; but a wrong error is not found only when somebody asks. */
+static int check_refusal(const struct arg *error, const struct place *at, struct fault *fault)
+{
+    struct arg args[ARGS_MAX];
+    const struct place at_error = place_key(at, "error", 5), at_code = place_key(&at_error, "code", 4);
+    if (args_read(args, REFUSAL, error->raw, error->len, &at_error, fault) < 0)
+        return -1;
+    size_t len = args[REFUSAL_CODE].token.len;
+    if (len < 1 || len > ERROR_CODE_MAX)
+        return fault_set(fault, CODE_BAD_ARGUMENT, &at_code, "this must have 1 to %d bytes", ERROR_CODE_MAX);
+    return 0;
+}
+
+/* The member refuses the event: the client that asked, if it did, gets @error. Done by the operation that a
+ * handler would use. */
+static int run_refusal(struct entries *e, const struct job *job, const struct arg *error,
+                       const struct place *at, struct fault *fault)
+{
+    struct buf op = BUF_INIT;
+    if (!job->event->question)
+        return check_refusal(error, at, fault);
+    mp_put_map(&op, 2);
+    mp_put_text(&op, "op");
+    mp_put_text(&op, "answer");
+    mp_put_text(&op, "error");
+    buf_put(&op, error->raw, error->len);
+    int r = op.failed ? fault_set(fault, CODE_OVERLOADED, at, "the broker is out of memory")
+                      : run_effect(e, job, op.data, op.len, at, fault);
+    buf_deinit(&op);
+    return r;
+}
+
+/* Apply what @args (of the entry) say, as one step, and end @job. -1 with a fault: nothing has happened. */
+static int finish(struct entries *e, struct job *job, const struct arg *args, const struct place *at,
+                  struct fault *fault)
+{
+    struct core *core = e->core;
+    bool is_refusal = args[ENTRY_ERROR].given;
+    step_begin(core);
+    int r = is_refusal ? run_refusal(e, job, &args[ENTRY_ERROR], at, fault)
+                       : run_effects(e, job, &args[ENTRY_OPS], at, fault);
+    if (r < 0) {
+        step_undo(core);
+        return -1;
+    }
+    bool changed = step_changed(core, job->event->conn);
+    step_commit(core);
+    if (changed)
+        job_changed_session(job);
+    job_end(job, is_refusal ? JOB_REFUSED : JOB_HANDLED);
+    return 0;
+}
+
+/* 0 when exactly one of the three ways to finish is there. */
+static int check_kind(const struct arg *args, const struct place *at, struct fault *fault)
+{
+    int kinds = args[ENTRY_OPS].given + args[ENTRY_ERROR].given + args[ENTRY_RETRY_MS].given;
+    const struct place at_retry = place_key(at, "retry_ms", 8);
+    if (kinds != 1)
+        return fault_set(fault, CODE_BAD_ARGUMENT, at, "an entry has one of `ops`, `error` and `retry_ms`");
+    if (args[ENTRY_RETRY_MS].given && args[ENTRY_RETRY_MS].token.uint > RETRY_MAX)
+        return fault_set(fault, CODE_BAD_ARGUMENT, &at_retry, "this must be from 0 to %d", RETRY_MAX);
+    return 0;
+}
+
+/* The entry of @job as the member wants it. -1 with a fault: nothing has happened. */
+static int apply(struct entries *e, struct job *job, const uint8_t *raw, size_t len, const struct place *at,
+                 struct fault *fault)
+{
+    struct arg args[ARGS_MAX];
+    if (args_read(args, ENTRY, raw, len, at, fault) < 0 || check_kind(args, at, fault) < 0)
+        return -1;
+    if (!args[ENTRY_RETRY_MS].given)
+        return finish(e, job, args, at, fault);
+    job_return(job, JOB_RETRY, args[ENTRY_RETRY_MS].token.uint, "its member gave it back");
+    return 0;
+}
+
+/* -- what fails ---------------------------------------------------------------------------------------- */
+
+/* Whether the member held @seq when the turn began, and no entry before @raw was about it: then an earlier
+ * event of the connection has taken it along. */
+static bool was_taken_along(const struct entries *e, const struct arg *done, const uint8_t *raw, uint64_t seq)
+{
+    bool was_held = false;
+    for (unsigned i = 0; i < e->held_count && !was_held; i++)
+        was_held = e->held[i] == seq;
+    struct mp_reader r = mp_reader(done->raw, done->len);
+    struct mp_token list;
+    mp_next(&r, &list);
+    while (was_held && r.at < raw) {
+        const uint8_t *earlier;
+        size_t len;
+        uint64_t other = 0;
+        mp_raw(&r, &earlier, &len);
+        entry_seq(earlier, len, &other);
+        was_held = other != seq;
+    }
+    return was_held;
+}
+
+static const char OUT_OF_ORDER[] = "an earlier event of the connection is not done";
+static const char CHANGED[] = "an earlier event of the connection has changed the session";
+
+/* An entry about something that the member does not hold. */
+static void fail_unheld(struct entries *e, const struct arg *done, const uint8_t *raw, uint64_t seq)
+{
+    struct fault fault;
+    if (was_taken_along(e, done, raw, seq)) {
+        e->member->group->counters.stale++;
+        fault_set(&fault, CODE_STALE, NULL, "%s", OUT_OF_ORDER);
+        turn_failed_add(e->failed, seq, &fault, THEN_AGAIN);
+    } else {
+        fault_set(&fault, CODE_LEASE_EXPIRED, NULL, "the member does not hold this event any more");
+        turn_failed_add(e->failed, seq, &fault, THEN_NONE);
+    }
+}
+
+/* Nothing of @job's entry was applied: what becomes of the event. */
+static void fail_job(struct entries *e, struct job *job, const struct fault *fault)
+{
+    uint64_t seq = job->seq;
+    enum turn_then then = THEN_DEAD;
+    job->group->counters.failed++;
+    if (!code_temporary(fault->code))
+        job_bury(job, fault->code, fault->message);
+    else if (job_return(job, JOB_RETRY, 0, fault->message))
+        then = THEN_AGAIN;
+    turn_failed_add(e->failed, seq, fault, then);
+}
+
+static void fail_stale(struct entries *e, struct job *job)
+{
+    struct fault fault;
+    uint64_t seq = job->seq;
+    job->group->counters.stale++;
+    fault_set(&fault, CODE_STALE, NULL, "%s", job->is_stale ? CHANGED : OUT_OF_ORDER);
+    job_return(job, JOB_STALE, 0, fault.message);
+    turn_failed_add(e->failed, seq, &fault, THEN_AGAIN);
+}
+
+/* -- all of them --------------------------------------------------------------------------------------- */
+
+static void entry_apply(struct entries *e, const struct arg *done, const uint8_t *raw, size_t len,
+                        const struct place *at)
+{
+    struct fault fault = {.code = CODE_OK};
+    uint64_t seq = 0;
+    entry_seq(raw, len, &seq);
+    struct job *job = member_job(e->member, seq);
+    if (!job)
+        fail_unheld(e, done, raw, seq);
+    else if (job->is_stale || !job_is_first(job))
+        fail_stale(e, job);
+    else if (apply(e, job, raw, len, at, &fault) < 0)
+        fail_job(e, job, &fault);
+    else
+        turn_failed_skip(e->failed);
+}
+
+static void entries_init(struct entries *e, struct core *core, const struct request *request,
+                         struct member *member, struct turn_failed *failed)
+{
+    e->core = core;
+    e->request = request;
+    e->member = member;
+    e->failed = failed;
+    e->held_count = 0;
+    if (member->per_conn == 1)
+        return; /* then nothing is ever taken along */
+    for (const struct job *job = member->held; job && e->held_count < TURN_EVENTS_MAX; job = job->held_next)
+        e->held[e->held_count++] = job->seq;
+}
+
+void entries_apply(struct core *core, const struct request *request, struct member *member,
+                   const struct arg *done, struct turn_failed *failed)
+{
+    struct entries e;
+    struct mp_reader r = mp_reader(done->raw, done->len);
+    struct mp_token list;
+    const struct place at_done = place_key(NULL, "done", 4);
+    if (!done->given || !mp_next(&r, &list))
+        return;
+    entries_init(&e, core, request, member, failed);
+    for (uint32_t i = 0; i < list.count; i++) {
+        const struct place at = place_index(&at_done, i);
+        const uint8_t *raw;
+        size_t len;
+        mp_raw(&r, &raw, &len);
+        entry_apply(&e, done, raw, len, &at);
+    }
+}
