@@ -6,12 +6,15 @@
 
 Options for the broker: @pytest.mark.options(question_ms=100).
 """
+import json
+
 import pytest
 
 from kit.broker import BUILD, Broker, wait_until
 from kit.calls import Calls, Events
 from kit.client import JSON, Client, RawClient
 from kit.handler import Handler
+from kit.member import Member, Process
 from kit.node import NodeClient
 
 collect_ignore = ["client"]  # programs that ctest runs
@@ -153,6 +156,30 @@ def handler(broker, calls, open_things):
         started = Handler(broker.calls, *rules)
         open_things.append(started.stop)
         wait_until(lambda: calls.counter("subscriber_links") > links, "the broker to see the handler")
+        return started
+
+    return start
+
+
+@pytest.fixture
+def member(broker, open_things):
+    """member("group", ["chat:*"], per_conn=2) joins; its turns are made by hand."""
+
+    def join(group="g", events=("*",), address=None, **arguments):
+        joined = Member(address or broker.calls, group, events, **arguments)
+        open_things.append(joined.close)
+        return joined
+
+    return join
+
+
+@pytest.fixture
+def process(broker, open_things):
+    """process("group", sleep_ms=5) starts member.py; it has joined when this returns."""
+
+    def start(group="g", address=None, **options):
+        started = Process(address or broker.calls, group, json.dumps(options))
+        open_things.append(started.close)
         return started
 
     return start

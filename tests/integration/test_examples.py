@@ -1,4 +1,4 @@
-"""The chat handlers of examples/: the one in C and the one in Python do the same."""
+"""The chat handlers of examples/: those in C and those in Python, subscribers and members, do the same."""
 import signal
 import subprocess
 import sys
@@ -8,15 +8,19 @@ import pytest
 
 from kit.broker import BUILD, ROOT, wait_until
 from kit.client import MSGPACK, Client
+from kit.member import group
 
 HANDLERS = {
     "c": lambda address: [str(BUILD / "sluice-chat"), "--broker", address],
     "python": lambda address: [sys.executable, str(ROOT / "examples" / "python" / "chat.py"), address],
+    "python-group": lambda address: [sys.executable, str(ROOT / "examples" / "python" / "chat_group.py"), address],
 }
+MEMBERS = ["python-group"]
 
 
 class Chat:
     def __init__(self, kind, broker):
+        self.is_member = kind in MEMBERS
         self.log = open(broker.folder / f"chat-{kind}.log", "w+")
         self.process = subprocess.Popen(HANDLERS[kind](broker.calls), stdout=self.log, stderr=self.log)
 
@@ -36,7 +40,10 @@ class Chat:
 def chat(request, broker, calls, open_things):
     started = Chat(request.param, broker)
     open_things.append(started.stop)
-    wait_until(lambda: calls.counter("subscriber_links") == 1, "the handler to subscribe")
+    if started.is_member:
+        wait_until(lambda: group(calls, "chat"), "the handler to join")
+    else:
+        wait_until(lambda: calls.counter("subscriber_links") == 1, "the handler to subscribe")
     return started
 
 
@@ -107,10 +114,11 @@ def test_a_flood_is_taken_in_batches_and_loses_nothing(chat, ws):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_stops_within_a_second(chat, number):
+    """A member when its turn is over."""
     begin = time.monotonic()
     chat.process.send_signal(number)
-    assert chat.process.wait(20) in (0, -number)
-    assert time.monotonic() - begin < (1 if "Sanitizer" not in chat.said() else 5)
+    assert chat.process.wait(20) in ((0,) if chat.is_member else (0, -number))
+    assert time.monotonic() - begin < (1 if "Sanitizer" not in chat.said() else 5) + chat.is_member
 
 
 @pytest.mark.options(alive_ms=200)
@@ -148,3 +156,27 @@ def test_while_it_is_stopped_nobody_hears_anything(chat, ws):
     finally:
         chat.process.send_signal(signal.SIGCONT)
     assert heard(bob, "chat:message")["text"] == "anybody?"
+
+
+@pytest.mark.parametrize("chat", MEMBERS, indirect=True)
+def test_members_share_and_those_that_stop_lose_nothing(chat, broker, calls, ws, open_things):
+    clients = [join(ws(), "lobby", f"client {n}") for n in range(20)]
+    more = [Chat("python-group", broker) for _ in range(3)]
+    open_things.extend(other.stop for other in more)
+    wait_until(lambda: len(group(calls, "chat")["members"]) == 4, "the members")
+    for n in range(200):
+        for client in clients:
+            client.send("chat:say", {"text": str(n)})
+        if n == 50:
+            more[0].process.send_signal(signal.SIGTERM)
+        if n == 100:
+            more[1].process.send_signal(signal.SIGSTOP)
+    assert more[0].process.wait(20) == 0
+    more[1].process.kill()
+    heard_by_name = {f"client {n}": [] for n in range(20)}
+    for _ in range(200 * 20):
+        said = heard(clients[0], "chat:message")
+        heard_by_name[said["name"]].append(said["text"])
+    assert all(texts == [str(n) for n in range(200)] for texts in heard_by_name.values())
+    assert wait_until(lambda: group(calls, "chat")["backlog"] == 0, "all to be done")
+    assert calls("dead", group="chat")["events"] == []
