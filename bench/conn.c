@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,16 +92,45 @@ static bool is_measured(const struct traffic *t, uint64_t ns)
     return ns >= t->measure_from_ns && ns < t->measure_to_ns;
 }
 
+/* Whether message @seq of @sender, which came to @c, is under way. Counts it if not. */
+static bool check_expected(struct conn *c, const struct conn *sender, uint64_t seq)
+{
+    struct traffic *t = c->traffic;
+
+    if (seq >= sender->oldest && seq < sender->next && sender->sent_ns[seq % t->window] != 0)
+        return true;
+    t->tally.unexpected++;
+    tally_note(&t->tally, "connection %u: message %" PRIu64 " is not under way", c->number, seq);
+    return false;
+}
+
+/* Message @seq of @c needs nothing more. */
+static void conn_settle(struct conn *c, uint64_t seq, uint64_t now)
+{
+    struct traffic *t = c->traffic;
+    uint64_t meant = meant_ns(c, seq);
+
+    if (is_measured(t, meant))
+        histogram_record(&t->tally.latency, now > meant ? now - meant : 0);
+    c->answered++;
+    c->sent_ns[seq % t->window] = 0;
+    while (c->oldest < c->next && c->sent_ns[c->oldest % t->window] == 0)
+        c->oldest++;
+}
+
+static void count_received(struct traffic *t, uint64_t now)
+{
+    if (is_measured(t, now))
+        t->tally.measured++;
+    t->tally.received++;
+}
+
 static void conn_take_echo(struct conn *c, uint64_t seq, uint64_t now)
 {
     struct traffic *t = c->traffic;
-    uint64_t meant;
 
-    if (seq < c->oldest || seq >= c->next || c->sent_ns[seq % t->window] == 0) {
-        t->tally.unexpected++;
-        tally_note(&t->tally, "connection %u: message %" PRIu64 " is not under way", c->number, seq);
+    if (!check_expected(c, c, seq))
         return;
-    }
     if (seq < c->highest) {
         t->tally.misordered++;
         tally_note(&t->tally, "connection %u: message %" PRIu64 " came after %" PRIu64, c->number, seq,
@@ -108,29 +138,48 @@ static void conn_take_echo(struct conn *c, uint64_t seq, uint64_t now)
     } else {
         c->highest = seq + 1;
     }
-    meant = meant_ns(c, seq);
-    if (is_measured(t, meant))
-        histogram_record(&t->tally.latency, now > meant ? now - meant : 0);
-    if (is_measured(t, now))
-        t->tally.measured++;
-    t->tally.received++;
-    c->answered++;
-    c->sent_ns[seq % t->window] = 0;
-    while (c->oldest < c->next && c->sent_ns[c->oldest % t->window] == 0)
-        c->oldest++;
+    count_received(t, now);
+    conn_settle(c, seq, now);
+}
+
+/* A cast: @c got the caster's message @seq. */
+static void conn_take_cast(struct conn *c, uint64_t seq, uint64_t now)
+{
+    struct traffic *t = c->traffic;
+    struct conn *caster = t->caster;
+
+    if (!check_expected(c, caster, seq))
+        return;
+    if (seq != c->highest) {
+        t->tally.misordered++;
+        tally_note(&t->tally, "connection %u: message %" PRIu64 " came where %" PRIu64 " was due", c->number,
+                   seq, c->highest);
+    }
+    c->highest = seq + 1;
+    count_received(t, now);
+    if (--t->cast_left[seq % t->window] > 0)
+        return;
+    conn_settle(caster, seq, now);
+    if (caster != c) /* or it pumps by itself */
+        conn_pump(caster);
 }
 
 static void conn_take_message(struct conn *c, uint8_t opcode, const uint8_t *text, size_t n, uint64_t now)
 {
-    struct tally *tally = &c->traffic->tally;
+    struct traffic *t = c->traffic;
+    struct tally *tally = &t->tally;
     enum message_kind kind = MESSAGE_WRONG;
-    uint64_t seq = 0;
+    uint32_t sender = t->caster ? t->caster->number : c->number;
+    uint64_t seq = 0, count = 1;
 
     if (opcode == FRAME_TEXT)
-        kind = message_judge(&c->traffic->message, c->number, text, n, &seq);
+        kind = message_judge(&t->message, sender, text, n, &seq);
+    if (kind == MESSAGE_WRONG && t->caster)
+        kind = message_judge_batch(&t->message, sender, text, n, &seq, &count);
     switch (kind) {
     case MESSAGE_ECHO:
-        conn_take_echo(c, seq, now);
+        for (uint64_t i = 0; i < count; i++)
+            t->caster ? conn_take_cast(c, seq + i, now) : conn_take_echo(c, seq, now);
         break;
     case MESSAGE_SKIP:
         break;
@@ -257,6 +306,21 @@ static void conn_read(struct conn *c)
         conn_lose(c, strerror(ENOMEM));
 }
 
+/* Spread connections over addresses of loopback: one has no more than about 28,000 free ports. */
+static int choose_source(const struct conn *c, int fd)
+{
+    struct sockaddr_in source = {.sin_family = AF_INET};
+    uint32_t sources = c->traffic->sources;
+    int on = 1;
+
+    if (sources == 0)
+        return 0;
+    source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + c->number % sources);
+    if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) < 0)
+        return -1;
+    return bind(fd, (const struct sockaddr *)&source, sizeof(source));
+}
+
 int conn_open(struct conn *c, struct traffic *traffic, uint32_t number, int epoll_fd,
               const struct sockaddr *address, socklen_t address_bytes)
 {
@@ -268,7 +332,7 @@ int conn_open(struct conn *c, struct traffic *traffic, uint32_t number, int epol
     c->number = number;
     if (fd < 0)
         return -errno;
-    if (connect(fd, address, address_bytes) < 0 && errno != EINPROGRESS)
+    if (choose_source(c, fd) < 0 || (connect(fd, address, address_bytes) < 0 && errno != EINPROGRESS))
         result = -errno;
     else
         result = link_open(&c->link, epoll_fd, fd, c, true);
@@ -318,6 +382,8 @@ void conn_pump(struct conn *c)
         uint64_t meant;
 
         c->sent_ns[c->next % t->window] = now;
+        if (t->caster)
+            t->cast_left[c->next % t->window] = t->connections;
         meant = meant_ns(c, c->next);
         if (t->interval_ns > 0 && is_measured(t, meant))
             histogram_record(&t->tally.lateness, now > meant ? now - meant : 0);

@@ -7,7 +7,10 @@
  * `due` is how many messages should have been sent by now. A closed loop sets it to "any number": the window
  * alone decides, and each echo makes room for the next message. An open loop raises it by the clock; a
  * message that finds the window or the socket full waits, and its latency counts from the time at which it
- * should have gone (no coordinated omission). Messages of one wake-up leave in one send. */
+ * should have gone (no coordinated omission). Messages of one wake-up leave in one send.
+ *
+ * In a cast only connection 0 sends, and every connection gets each message, in order and in batches or not;
+ * a message is answered when the last connection has got it. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,12 +23,17 @@
 #include "bench/tally.h"
 #include "wire/buf.h"
 
+struct conn;
+
 /* What all connections of a run share. */
 struct traffic {
     const char *host; /* for the Host header */
     const char *path;
     const char *subprotocol; /* or NULL */
     uint32_t connections;
+    uint32_t sources;    /* local addresses: 127.0.0.1 and the following ones; 0: whatever the system takes */
+    struct conn *caster; /* a cast: the one that sends; else NULL */
+    uint32_t *cast_left; /* a cast: connections that have not got it, by number modulo window */
     uint32_t window;     /* messages unanswered per connection, at most */
     uint32_t chop_bytes; /* move at most 1 to this many bytes per recv and send; 0: no limit */
     double interval_ns;  /* open loop: between one message and the next, of all connections; else 0 */
@@ -55,7 +63,7 @@ struct conn {
     uint64_t due;     /* messages that should have been sent */
     uint64_t next;    /* messages sent */
     uint64_t oldest;  /* all before this one are answered */
-    uint64_t highest; /* one more than the latest message answered */
+    uint64_t highest; /* one more than the latest message answered, or got in a cast */
     uint64_t answered;
     uint64_t *sent_ns; /* by number modulo window; 0: answered */
     struct buf fragments;

@@ -34,6 +34,7 @@ struct peer {
 struct server {
     int epoll_fd, listen_fd, signal_fd;
     LIST_HEAD(peer_list, peer) peers;
+    bool is_casting; /* what one sends, all get */
     uint8_t scratch[SCRATCH_BYTES];
 };
 
@@ -60,9 +61,24 @@ static ssize_t peer_shake_hands(struct peer *p, const uint8_t *bytes, size_t n)
     return result < 0 ? result : (ssize_t)head;
 }
 
+/* One send of one frame to each. Who leaves is noticed when its own socket wakes us. */
+static int server_cast(struct server *s, const uint8_t *frame, size_t n)
+{
+    struct peer *p;
+    int result = 0;
+
+    LIST_FOREACH(p, &s->peers, entry)
+    {
+        if (p->is_open && !p->is_closing && link_send(&p->link, frame, n) == -ENOMEM)
+            result = -ENOMEM;
+    }
+    return result;
+}
+
 /* Turn the whole frames at @bytes into their answers, in place. @used: bytes read. Returns the bytes
- * to send, which begin at @bytes too, or a negative errno when a frame is wrong. */
-static ssize_t peer_turn_frames(struct peer *p, uint8_t *bytes, size_t n, size_t *used)
+ * to send, which begin at @bytes too, or a negative errno when a frame is wrong. A casting server sends
+ * messages to all here, and nothing of them is left to send. */
+static ssize_t peer_turn_frames(struct server *s, struct peer *p, uint8_t *bytes, size_t n, size_t *used)
 {
     size_t at = 0, out = 0;
     struct frame f;
@@ -70,6 +86,7 @@ static ssize_t peer_turn_frames(struct peer *p, uint8_t *bytes, size_t n, size_t
 
     while (!p->is_closing && (result = frame_read(&f, bytes + at, n - at, FRAME_LIMIT)) == 0) {
         const uint8_t *payload = bytes + at + f.header_bytes;
+        size_t start = out;
 
         at += f.header_bytes + f.payload_bytes;
         if (!f.is_masked)
@@ -81,6 +98,10 @@ static ssize_t peer_turn_frames(struct peer *p, uint8_t *bytes, size_t n, size_t
                                   f.payload_bytes, NULL);
         frame_mask(bytes + out, payload, f.payload_bytes, f.key);
         out += f.payload_bytes;
+        if (!s->is_casting || f.opcode >= FRAME_CLOSE)
+            continue;
+        result = server_cast(s, bytes + start, out - start);
+        out = start;
     }
     *used = at;
     return result < 0 ? result : (ssize_t)out;
@@ -99,7 +120,7 @@ static int peer_read(struct server *s, struct peer *p)
         return (int)head;
     frames = s->scratch + head;
     n -= head;
-    if (p->is_open && !p->is_closing && (out = peer_turn_frames(p, frames, (size_t)n, &used)) < 0)
+    if (p->is_open && !p->is_closing && (out = peer_turn_frames(s, p, frames, (size_t)n, &used)) < 0)
         return (int)out;
     if (used < (size_t)n && link_keep(&p->link, frames + used, (size_t)n - used) < 0)
         return -ENOMEM;
@@ -219,16 +240,19 @@ static void raise_descriptor_limit(void)
 }
 
 static const char help[] =
-    "Usage: limit_echo [--port PORT]\n"
+    "Usage: limit_echo [--port PORT] [--cast]\n"
     "A WebSocket echo on 127.0.0.1 with nothing but epoll: the limit that others are\n"
     "measured against. Ends on SIGTERM or SIGINT.\n"
     "  -p, --port PORT  listen there (0: any free port, printed at the start; default 0)\n"
+    "      --cast       send each message to all connections, by one send for each\n"
     "  -h, --help       this text\n";
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"port", required_argument, NULL, 'p'}, {"help", no_argument, NULL, 'h'}, {0}};
+    static const struct option options[] = {{"port", required_argument, NULL, 'p'},
+                                            {"cast", no_argument, NULL, 'c'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
     static struct server server;
     unsigned long port = 0;
     char *end = NULL;
@@ -239,6 +263,9 @@ int main(int argc, char **argv)
         case 'h':
             fputs(help, stdout);
             return 0;
+        case 'c':
+            server.is_casting = true;
+            break;
         case 'p':
             port = strtoul(optarg, &end, 10);
             if (*optarg >= '0' && *optarg <= '9' && *end == '\0' && port <= UINT16_MAX)

@@ -238,3 +238,53 @@ enum message_kind message_judge(struct message *m, uint32_t connection, const ui
     }
     return judge_parts(m, connection, text, len, seq);
 }
+
+/* Step over the payload of message @seq of @connection, if that is what stands there. */
+static bool take_payload(struct cursor *c, struct message *m, uint32_t connection, uint64_t *seq)
+{
+    const char *digits = c->at + (m->seq_at - m->payload_at);
+
+    if ((size_t)(c->end - c->at) < m->payload_bytes || !read_digits(digits, SEQ_DIGITS, seq) ||
+        *seq < SEQ_BASE)
+        return false;
+    *seq -= SEQ_BASE;
+    message_write(m, connection, *seq);
+    if (memcmp(c->at, m->text + m->payload_at, m->payload_bytes) != 0)
+        return false;
+    c->at += m->payload_bytes;
+    return true;
+}
+
+static bool is_batch_of(const struct message *m, struct piece e)
+{
+    static const char prefix[] = "\"" MESSAGE_BATCH_PREFIX;
+    size_t n = sizeof(prefix) - 1;
+
+    return e.len == n + m->event_bytes + 1 && memcmp(e.text, prefix, n) == 0 &&
+           memcmp(e.text + n, m->text + m->event_at, m->event_bytes) == 0;
+}
+
+enum message_kind message_judge_batch(struct message *m, uint32_t connection, const uint8_t *text, size_t len,
+                                      uint64_t *first, uint64_t *count)
+{
+    struct envelope envelope;
+    struct cursor c;
+    uint64_t seq;
+
+    if (!envelope_read(&envelope, text, len) || !is_batch_of(m, envelope.e) || envelope.i.len > 0)
+        return MESSAGE_WRONG;
+    c = (struct cursor){envelope.p.text, envelope.p.text + envelope.p.len};
+    if (c.at == NULL || !take(&c, '{') || c.end - c.at < 4 || memcmp(c.at, "\"d\":", 4) != 0)
+        return MESSAGE_WRONG;
+    c.at += 4;
+    *count = 0;
+    do {
+        if (!take(&c, *count == 0 ? '[' : ',') || !take_payload(&c, m, connection, &seq))
+            return MESSAGE_WRONG;
+        if (*count == 0)
+            *first = seq;
+        if (seq != *first + (*count)++)
+            return MESSAGE_WRONG;
+    } while (c.at < c.end && *c.at == ',');
+    return take(&c, ']') && take(&c, '}') && c.at == c.end ? MESSAGE_ECHO : MESSAGE_WRONG;
+}

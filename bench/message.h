@@ -53,11 +53,19 @@ struct message {
 int message_init(struct message *m, const struct message_options *options);
 void message_deinit(struct message *m);
 
+/* What a batch of the event's name is called: this, and the name. */
+#define MESSAGE_BATCH_PREFIX "batch_"
+
 /* The text of message @seq of @connection, @m->len bytes, borrowed until the next call. */
 const uint8_t *message_write(struct message *m, uint32_t connection, uint64_t seq);
 
 /* Judge what came to @connection. For MESSAGE_ECHO @seq says which message it is an echo of. */
 enum message_kind message_judge(struct message *m, uint32_t connection, const uint8_t *text, size_t len,
                                 uint64_t *seq);
+
+/* Judge a batch, {"e":"batch_EVENT","p":{"d":[payload,...]}}, of messages of @connection. For MESSAGE_ECHO
+ * they are @count consecutive ones, beginning with @first. */
+enum message_kind message_judge_batch(struct message *m, uint32_t connection, const uint8_t *text, size_t len,
+                                      uint64_t *first, uint64_t *count);
 
 #endif

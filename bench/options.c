@@ -24,6 +24,10 @@ static const char help[] =
     "  -r, --rate N               open loop: N messages per second in all, whatever the server does; "
     "latency\n"
     "                             counts from the time at which a message was meant to be sent\n"
+    "  -m, --messages N           for each connection, then stop; --duration is the most it may take\n"
+    "      --cast                 the first connection sends, and every one must get each message, in "
+    "order,\n"
+    "                             alone or in batches: a rate of deliveries, and the latency of the last\n"
     "  -e, --event NAME           (echo)\n"
     "  -p, --payload BYTES        JSON text of the payload, at least 33 (64)\n"
     "  -t, --text plain|mixed     what fills it: x, or escapes and non-ASCII characters (plain)\n"
@@ -33,6 +37,9 @@ static const char help[] =
     "  -d, --duration SECONDS     of measuring (2)\n"
     "      --drain SECONDS        that the last echoes may take (5)\n"
     "      --connect-timeout SECONDS  for all handshakes (10)\n"
+    "      --sources N            come from N addresses, 127.0.0.1 and the following ones\n"
+    "      --stepwise             say 'connected', and start when a line 'go' comes on standard input; say\n"
+    "                             'finished', and do it again on the next 'go'; any other line is the end\n"
     "      --chop BYTES           move only 1 to BYTES (random) per recv and send: frames cut anywhere\n"
     "  -j, --json FILE            results as JSON too (-: standard output, and no text)\n"
     "  -h, --help                 this text\n"
@@ -44,6 +51,10 @@ static const struct option long_options[] = {
     {"connections", required_argument, NULL, 'c'},
     {"in-flight", required_argument, NULL, 'n'},
     {"rate", required_argument, NULL, 'r'},
+    {"messages", required_argument, NULL, 'm'},
+    {"cast", no_argument, NULL, 'A'},
+    {"sources", required_argument, NULL, 'S'},
+    {"stepwise", no_argument, NULL, 'W'},
     {"event", required_argument, NULL, 'e'},
     {"payload", required_argument, NULL, 'p'},
     {"text", required_argument, NULL, 't'},
@@ -144,6 +155,16 @@ static int read_option(struct options *o, int option, const char *text)
         return read_count("--in-flight", text, 1, WINDOW_MAX, &l->window);
     case 'r':
         return read_number("--rate", text, 0.001, rate_max, &l->rate);
+    case 'm':
+        return read_count("--messages", text, 1, MESSAGE_SEQ_MAX, &l->messages);
+    case 'A':
+        l->is_cast = true;
+        return 0;
+    case 'S':
+        return read_count("--sources", text, 1, 250, &l->sources);
+    case 'W':
+        l->is_stepwise = true;
+        return 0;
     case 'e':
         return read_event(&l->message, text);
     case 'p':
@@ -214,7 +235,7 @@ int options_read(struct options *o, int argc, char **argv)
     l->warmup_ns = NS_PER_S / 2;
     l->duration_ns = 2ULL * NS_PER_S;
     l->drain_ns = 5ULL * NS_PER_S;
-    while ((option = getopt_long(argc, argv, "c:n:r:e:p:t:qs:w:d:j:h", long_options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "c:n:r:m:e:p:t:qs:w:d:j:h", long_options, NULL)) != -1) {
         if (option == 'h') {
             fputs(help, stdout);
             return OPTIONS_E_DONE;
@@ -224,6 +245,8 @@ int options_read(struct options *o, int argc, char **argv)
     }
     if (l->window == 0)
         l->window = l->rate > 0 ? OPEN_WINDOW : CLOSED_WINDOW;
+    if (l->rate > 0 && (l->is_cast || l->messages > 0))
+        return complain("--rate goes with neither --cast nor --messages");
     if (argc - optind != 1)
         return complain("exactly one address is needed: ws://HOST:PORT/PATH");
     return read_url(o, argv[optind]);

@@ -18,9 +18,9 @@ static double us(uint64_t ns)
     return (double)ns / NS_PER_US;
 }
 
-double report_rate(const struct load_options *o, const struct load_result *r)
+double report_rate(const struct load_result *r)
 {
-    return (double)r->tally.measured * NS_PER_S / (double)o->duration_ns;
+    return r->span_ns == 0 ? 0.0 : (double)r->tally.measured * NS_PER_S / (double)r->span_ns;
 }
 
 double report_cpu_percent(const struct load_result *r)
@@ -45,11 +45,15 @@ void report_text(FILE *out, const struct load_options *o, const struct load_resu
         fprintf(out, "open loop, %g messages/s, at most %u in flight each", o->rate, o->window);
     else
         fprintf(out, "closed loop, %u in flight each", o->window);
+    if (o->messages > 0)
+        fprintf(out, ", %u messages each", o->messages);
+    if (o->is_cast)
+        fprintf(out, ", one sends and all get it");
     fprintf(out, ", %zu-byte payloads of '%s'%s\n", o->message.payload_bytes, o->message.event,
             o->message.is_question ? ", as questions" : "");
     fprintf(out, "connected  in %.1f ms\n", us(r->connect_ns) / 1000);
-    fprintf(out, "echoes     %.0f/s (%" PRIu64 " in %.2f s)\n", report_rate(o, r), t->measured,
-            (double)o->duration_ns / NS_PER_S);
+    fprintf(out, "echoes     %.0f/s (%" PRIu64 " in %.2f s)\n", report_rate(r), t->measured,
+            (double)r->span_ns / NS_PER_S);
     text_histogram(out, "latency", &t->latency);
     if (o->rate > 0)
         text_histogram(out, "sent late", &t->lateness);
@@ -92,9 +96,12 @@ static void json_options(struct buf *out, const struct load_options *o)
 {
     buf_printf(out, "\"connections\": %u, \"in_flight\": %u, \"rate\": %.3f, ", o->connections, o->window,
                o->rate);
-    buf_printf(out, "\"payload_bytes\": %zu, \"text\": \"%s\", \"question\": %s, \"chop_bytes\": %u, ",
+    buf_printf(out,
+               "\"payload_bytes\": %zu, \"text\": \"%s\", \"question\": %s, \"chop_bytes\": %u, "
+               "\"messages\": %u, \"cast\": %s, ",
                o->message.payload_bytes, o->message.filler == MESSAGE_MIXED ? "mixed" : "plain",
-               o->message.is_question ? "true" : "false", o->chop_bytes);
+               o->message.is_question ? "true" : "false", o->chop_bytes, o->messages,
+               o->is_cast ? "true" : "false");
     buf_printf(out, "\"warmup_s\": %.3f, \"duration_s\": %.3f, \"event\": ", (double)o->warmup_ns / NS_PER_S,
                (double)o->duration_ns / NS_PER_S);
     json_text(out, o->message.event);
@@ -112,7 +119,7 @@ void report_json(struct buf *out, const struct load_options *o, const struct loa
     buf_put_text(out, "{\n  \"options\": {");
     json_options(out, o);
     buf_printf(out, "},\n  \"echoes_per_s\": %.3f, \"measured\": %" PRIu64 ", \"connect_ms\": %.3f, ",
-               report_rate(o, r), t->measured, us(r->connect_ns) / 1000);
+               report_rate(r), t->measured, us(r->connect_ns) / 1000);
     buf_printf(out, "\"sent\": %" PRIu64 ", \"received\": %" PRIu64 ", \"own_cpu_percent\": %.3f", t->sent,
                t->received, report_cpu_percent(r));
     json_histogram(out, "latency_us", &t->latency);

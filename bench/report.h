@@ -9,7 +9,7 @@
 #include "wire/buf.h"
 
 /* Echoes per second of the measured time. */
-double report_rate(const struct load_options *o, const struct load_result *r);
+double report_rate(const struct load_result *r);
 
 /* The share of one CPU that the load generator took, in percent. */
 double report_cpu_percent(const struct load_result *r);
