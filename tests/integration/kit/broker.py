@@ -15,6 +15,15 @@ BUILD = pathlib.Path(os.environ.get("SLUICE_BUILD", ROOT / "build")).resolve()
 # Sanitizers make everything slower; waits are bounds, not delays, and may be long.
 WAIT_S = 20
 
+
+
+def _is_sanitized():
+    program = BUILD / "sluiced"
+    return program.exists() and any(name in program.read_bytes() for name in (b"__asan_init", b"__tsan_init"))
+
+
+SANITIZED = _is_sanitized()
+
 REPORTS = re.compile(r"(ERROR|WARNING): \w+Sanitizer|runtime error:|Assertion .* failed|assert")
 
 
