@@ -8,6 +8,7 @@
 
 #define COUNTERS(X)                                                                                          \
     X(connections, GAUGE, "connections", "open now, those that are closing included")                        \
+    X(connections_paused, GAUGE, "connections", "not read from now, because a group is full")                \
     X(connections_opened, COUNTER, "connections", "WebSocket handshakes completed")                          \
     X(connections_refused, COUNTER, "connections",                                                           \
       "refused before the handshake was complete (limits, bad requests, time)")                              \

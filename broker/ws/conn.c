@@ -9,6 +9,7 @@
 #include "wire/workaround.h"
 #include "ws/frame.h"
 #include "ws/lobby.h"
+#include "ws/pause.h"
 #include "ws/tcp.h"
 #include "ws/writer.h"
 
@@ -28,7 +29,8 @@ static void set_clock(struct ws_conn *conn, uint64_t after_ms)
 
 struct ws_conn *ws_conn_new(struct ws *ws, struct peer *peer)
 {
-    if (timers_reserve(&ws->timers, 2 * ((size_t)ws->count + 1) + 1) != 0)
+    /* Two for each, one of the listener's, and those for the paused ones. */
+    if (timers_reserve(&ws->timers, 2 * ((size_t)ws->count + 1) + 1 + PAUSE_TIMERS) != 0)
         return NULL;
     struct ws_conn *conn = calloc(1, sizeof(*conn));
     if (!conn)
@@ -77,6 +79,7 @@ void ws_conn_free(struct ws_conn *conn)
     if (conn->was_open)
         ws->counters->connections_closed++;
     stop_timers(conn);
+    pause_forget(conn);
     writer_remove(conn);
     drop_queue(conn);
     buf_deinit(&conn->inbox);
@@ -106,11 +109,9 @@ void ws_conn_established(struct ws_conn *conn, const struct ws_opening *opening)
     struct ws *ws = conn->ws;
     conn->state = CONN_OPEN;
     conn->was_open = true;
-    conn->heard_ms = ws_now(ws);
-    conn->next_ping_ms = conn->heard_ms + ws->options.ping_ms;
     outqueue_init(&conn->queue, opening->encoding);
     ws->counters->connections_opened++;
-    set_clock(conn, 0);
+    ws_conn_start_clock(conn);
     conn->is_known = true;
     conn->user = ws->events.opened(ws->events.arg, conn, opening);
     if (!conn->user) {
@@ -227,6 +228,19 @@ static void on_clock_open(struct ws_conn *conn)
         set_clock(conn, next - now);
 }
 
+void ws_conn_start_clock(struct ws_conn *conn)
+{
+    conn->heard_ms = ws_now(conn->ws);
+    conn->next_ping_ms = conn->heard_ms + conn->ws->options.ping_ms;
+    set_clock(conn, 0);
+}
+
+void ws_conn_stop_clock(struct ws_conn *conn)
+{
+    conn->wants_ping = false;
+    timer_stop(&conn->ws->timers, &conn->clock);
+}
+
 /* A close takes as long as the peer goes on reading, but not for ever. */
 static void on_clock_closing(struct ws_conn *conn)
 {
@@ -327,6 +341,7 @@ void ws_conn_close(struct ws_conn *conn, unsigned code, const char *reason, size
     conn->is_known = false;
     if (conn->state != CONN_OPEN)
         return;
+    pause_end(conn);
     conn->state = CONN_CLOSING;
     conn->wants_ping = false;
     stop_timers(conn);
@@ -375,6 +390,7 @@ void ws_conn_give_up(struct ws_conn *conn)
 static void leave(struct ws_conn *conn)
 {
     conn->state = CONN_LEAVING;
+    pause_forget(conn);
     writer_remove(conn);
     drop_queue(conn);
     stop_timers(conn);
@@ -432,6 +448,7 @@ void ws_conn_hang_up(struct ws_conn *conn)
     if (conn->state == CONN_DEAD)
         return;
     conn->state = CONN_DEAD;
+    pause_forget(conn);
     writer_remove(conn);
     drop_queue(conn);
     stop_timers(conn);

@@ -26,6 +26,11 @@ void ws_conn_established(struct ws_conn *conn, const struct ws_opening *opening)
 void ws_conn_receive(struct ws_conn *conn, const void *bytes, size_t len, bool is_final, bool is_binary,
                      size_t remaining);
 
+/* Whether it is open and read from, time runs: pings, and an end after silence. Stopped, neither comes;
+ * started, all begins anew. */
+void ws_conn_start_clock(struct ws_conn *conn);
+void ws_conn_stop_clock(struct ws_conn *conn);
+
 /* Something other than a message came. */
 void ws_conn_heard(struct ws_conn *conn);
 

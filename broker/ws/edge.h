@@ -70,6 +70,7 @@ struct ws_conn {
     bool wants_ping;
     bool is_stalled; /* the kernel took less than was offered; `stall` runs */
     bool is_refused; /* the queue refused something: to be given up at the loop's end */
+    bool is_paused;  /* not read from; in `paused`. Only while CONN_OPEN */
     unsigned close_steps;
     uint64_t next_ping_ms;
     uint64_t heard_ms; /* when libwebsockets last reported something from the peer */
@@ -81,6 +82,7 @@ struct ws_conn {
     struct timer stall;
     TAILQ_ENTRY(ws_conn) in_all;
     TAILQ_ENTRY(ws_conn) in_list;
+    TAILQ_ENTRY(ws_conn) in_paused;
 };
 
 TAILQ_HEAD(conn_queue, ws_conn);
@@ -110,6 +112,8 @@ struct ws {
     struct conn_queue answers;
     struct conn_queue broadcasts;
     struct conn_queue doomed;
+    struct conn_queue paused; /* those not looked at for longest first */
+    struct timer look;        /* runs while there are any */
     unsigned count;
     struct guest_list refused; /* in the lobby, to be told so */
     unsigned refused_count;

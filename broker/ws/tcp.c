@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -60,6 +61,12 @@ bool tcp_is_open(int fd)
     char byte;
     ssize_t len = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return len > 0 || (len < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
+bool tcp_is_reset(int fd)
+{
+    struct pollfd look = {.fd = fd, .events = 0};
+    return poll(&look, 1, 0) > 0 && (look.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0;
 }
 
 void tcp_abort(int fd)

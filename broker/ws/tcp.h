@@ -21,6 +21,10 @@ uint64_t tcp_unsent(int fd);
 /* Whether the peer has neither hung up nor reset, as far as the kernel can tell without taking what came. */
 bool tcp_is_open(int fd);
 
+/* Whether the peer has reset it, or both sides have ended. A peer that has only said that it will send no
+ * more is still there. */
+bool tcp_is_reset(int fd);
+
 /* End the connection without waiting for what was not sent: the peer sees a reset. */
 void tcp_abort(int fd);
 

@@ -11,6 +11,7 @@
 #include "ws/handshake.h"
 #include "ws/listener.h"
 #include "ws/lobby.h"
+#include "ws/pause.h"
 #include "ws/writer.h"
 
 #define READ_MAX    2048 /* bytes of one read; a buffer of this size belongs to each connection */
@@ -195,6 +196,7 @@ static int get_memory(struct ws *ws, const struct ws_options *options)
     TAILQ_INIT(&ws->answers);
     TAILQ_INIT(&ws->broadcasts);
     TAILQ_INIT(&ws->doomed);
+    TAILQ_INIT(&ws->paused);
     TAILQ_INIT(&ws->refused);
     ws->peers = peers_new();
     ws->gather = malloc(WRITE_MAX);
@@ -255,6 +257,7 @@ void ws_free(struct ws *ws)
     uv_loop_t *loop = ws->options.loop;
     struct ws_conn *conn;
     ws->is_freeing = true;
+    pause_stop(ws);
     if (ws->listener)
         listener_stop(ws->listener);
     lobby_clear(ws);

@@ -116,4 +116,12 @@ int ws_deliver(struct ws_conn *conn, struct message *m, enum ws_class class);
  * must not be used again. */
 void ws_close(struct ws_conn *conn, unsigned code, const char *reason, size_t reason_len);
 
+/* Stop reading from the connection: after the message under way none comes until ws_resume(), what the client
+ * sends fills the kernel's buffers, and then the client has to wait. Meanwhile it is neither pinged nor
+ * closed for its silence. What is delivered to it is written as ever. A reset is told of within about a
+ * second; a client that ended in order, when it is read from again, behind its last message. Both are
+ * harmless when done twice. */
+void ws_pause(struct ws_conn *conn);
+void ws_resume(struct ws_conn *conn);
+
 #endif

@@ -6,6 +6,12 @@
  *   flood_close:<n>  the same, and ws_close() with 4000 behind them
  *   all            the payload to every connection, as a broadcast
  *   refuse_next    the next opening is refused
+ *   pause          ws_pause() for the sender
+ *   pause_next     ws_pause() for the next one that opens, while it opens
+ *   pause_others   ws_pause() for all connections but the sender's, twice
+ *   resume_others  ws_resume() for them, twice
+ *   resume_after:<ms>  ws_resume() for all connections, then
+ *   close_others:<code>  ws_close() for all connections but the sender's
  *   stats          the counters as an answer
  *
  * Prints "port N VERSION-OF-LIBWEBSOCKETS" first (and "switches" if it knows SLUICE_WITHOUT), and "closed
@@ -32,6 +38,8 @@ static struct counters counters;
 static struct user *users[USERS_MAX];
 static unsigned user_count;
 static bool refuse_next;
+static bool pause_next;
+static uv_timer_t resume_timer;
 static uv_loop_t loop;
 
 static void send_to(struct ws_conn *conn, const char *event, size_t event_len, const void *mp, size_t len,
@@ -71,6 +79,9 @@ static void *on_opened(void *arg, struct ws_conn *conn, const struct ws_opening 
         put_pair(&b, opening->headers[i].name, opening->headers[i].value);
     send_to(conn, "@welcome", 8, b.data, b.len, NULL, WS_ANSWER);
     buf_deinit(&b);
+    if (pause_next)
+        ws_pause(conn);
+    pause_next = false;
     return user;
 }
 
@@ -122,6 +133,36 @@ static void close_user(struct user *user, unsigned code, const struct envelope *
     forget(user);
 }
 
+static void pause_others(const struct user *user, bool is_paused)
+{
+    for (unsigned i = 0; i < 2 * user_count; i++) {
+        struct user *other = users[i / 2];
+        if (other == user)
+            continue;
+        if (is_paused)
+            ws_pause(other->conn);
+        else
+            ws_resume(other->conn);
+    }
+}
+
+static void on_resume_timer(uv_timer_t *timer)
+{
+    (void)timer;
+    pause_others(NULL, false);
+}
+
+static void close_others(const struct user *user, unsigned code)
+{
+    for (unsigned i = user_count; i-- > 0;) {
+        struct user *other = users[i];
+        if (other == user)
+            continue;
+        ws_close(other->conn, code, "", 0);
+        forget(other);
+    }
+}
+
 /* The number behind a command's colon. */
 static unsigned number_in(const char *text)
 {
@@ -148,6 +189,18 @@ static void on_message(void *arg, void *arg_user, const struct envelope *envelop
         message_unref(m);
     } else if (strcmp(event, "refuse_next") == 0) {
         refuse_next = true;
+    } else if (strcmp(event, "pause") == 0) {
+        ws_pause(user->conn);
+    } else if (strcmp(event, "pause_next") == 0) {
+        pause_next = true;
+    } else if (strcmp(event, "pause_others") == 0) {
+        pause_others(user, true);
+    } else if (strcmp(event, "resume_others") == 0) {
+        pause_others(user, false);
+    } else if (strncmp(event, "resume_after:", 13) == 0) {
+        uv_timer_start(&resume_timer, on_resume_timer, number_in(event + 13), 0);
+    } else if (strncmp(event, "close_others:", 13) == 0) {
+        close_others(user, number_in(event + 13));
     } else if (strcmp(event, "stats") == 0) {
         answer_stats(user->conn, &envelope->id);
     } else {
@@ -232,6 +285,7 @@ int main(void)
         uv_loop_close(&loop);
         return 1;
     }
+    uv_timer_init(&loop, &resume_timer);
     uv_signal_init(&loop, &terminate);
     uv_signal_start(&terminate, on_signal, SIGTERM);
     bool has_input = uv_poll_init(&loop, &input, 0) == 0;
@@ -247,6 +301,7 @@ int main(void)
     uv_run(&loop, UV_RUN_DEFAULT);
     ws_free(ws);
     uv_close((uv_handle_t *)&terminate, on_handle_closed);
+    uv_close((uv_handle_t *)&resume_timer, on_handle_closed);
     if (has_input)
         uv_close((uv_handle_t *)&input, on_handle_closed);
     uv_run(&loop, UV_RUN_DEFAULT);
