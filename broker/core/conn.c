@@ -49,6 +49,7 @@ void conn_free(struct conn *conn)
     if (!conn)
         return;
     blob_unref(conn->session);
+    free(conn->farewell);
     free(conn->remote);
     free(conn);
 }

@@ -35,6 +35,7 @@ struct conn {
     struct expiry *expiry;      /* fields that expire; NULL: none */
     struct lane *lanes;         /* its events in groups */
     struct job *reserved;       /* jobs for its `@disconnect`, by lane_next */
+    void *farewell;             /* memory for the `@disconnect` as a stored event; NULL: none */
     unsigned events;            /* stored events of it */
     bool is_leaving;            /* the step under way closes it */
     bool is_ended;              /* it is in core.ended */

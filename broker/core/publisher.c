@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/conn.h"
+#include "core/event_map.h"
 #include "wire/mp.h"
 
 #define MAX_EVENTS   65535 /* what the header that begin_body() writes can count */
@@ -67,59 +68,17 @@ static void put_number(struct buf *out, const char *key, uint64_t number)
     mp_put_uint(out, number);
 }
 
-static void put_raw(struct buf *out, const char *key, const void *mp, size_t len)
-{
-    if (!mp)
-        return;
-    mp_put_text(out, key);
-    buf_put(out, mp, len);
-}
-
-static void put_opening(struct buf *out, const struct opening *opening)
-{
-    put_pair(out, "path", opening->path);
-    put_pair(out, "query", opening->query);
-    put_pair(out, "remote", opening->remote);
-    put_pair(out, "subprotocol", opening->subprotocol);
-    mp_put_text(out, "headers");
-    mp_put_map(out, (uint32_t)opening->header_count);
-    for (size_t i = 0; i < opening->header_count; i++)
-        put_pair(out, opening->headers[i].name, opening->headers[i].value);
-}
-
-static void put_ending(struct buf *out, const struct ending *ending)
-{
-    put_number(out, "code", ending->code);
-    mp_put_text(out, "reason");
-    mp_put_str(out, ending->reason, ending->reason_len);
-    put_number(out, "duration_ms", ending->duration_ms);
-}
-
 static void put_event(struct buf *out, const struct event *event, uint64_t seq, uint64_t wall_ms)
 {
     const struct conn *conn = event->conn;
-    bool asked = event->id && event->id->kind != QUESTION_NONE;
-    unsigned pairs = 6 + (event->payload != NULL) + (event->trace != NULL) + asked;
-    pairs += (event->opening ? 5 : 0) + (event->ending ? 3 : 0);
-
-    mp_put_map(out, pairs);
-    mp_put_text(out, "event");
-    mp_put_str(out, event->name, event->name_len);
-    put_pair(out, "conn", conn->id);
-    put_raw(out, "payload", event->payload, event->payload_len);
-    put_raw(out, "session", conn->session->data, conn->session->len);
+    mp_put_map(out, event_map_pairs(event) + 3);
+    event_map_put_what(out, event);
+    mp_put_text(out, "session");
+    buf_put(out, conn->session->data, conn->session->len);
     put_number(out, "version", conn->version);
-    if (asked) {
-        mp_put_text(out, "i");
-        question_id_put(out, event->id);
-    }
-    put_number(out, "time_ms", wall_ms);
+    event_map_put_when(out, event, wall_ms);
     put_number(out, "seq", seq);
-    put_raw(out, "trace", event->trace, event->trace_len);
-    if (event->opening)
-        put_opening(out, event->opening);
-    if (event->ending)
-        put_ending(out, event->ending);
+    event_map_put_how(out, event);
 }
 
 /* A new bucket at the end, for events of @name. NULL when memory is refused. */

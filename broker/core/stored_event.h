@@ -17,6 +17,8 @@ struct question;
 
 struct stored_event {
     unsigned refs;
+    unsigned
+        jobs; /* of these references: jobs that have not ended; with the last one the question is settled */
     struct conn *conn;
     uint64_t question; /* serial of the question that it asks; 0: none */
     struct question_id id;
@@ -32,8 +34,11 @@ struct stored_event {
 };
 
 /* Encode @event, which came at @now. @question: the serial, or 0. One reference; holds @event->conn. NULL
- * when memory is refused. */
+ * when memory is refused, which a `@disconnect` with memory reserved is not. */
 struct stored_event *stored_event_new(const struct event *event, uint64_t question, struct core_time now);
+
+/* Reserve memory for the `@disconnect` of @conn (conn->farewell). 0 or -ENOMEM. */
+int stored_event_reserve(struct conn *conn);
 
 struct stored_event *stored_event_ref(struct stored_event *event);
 
@@ -46,7 +51,14 @@ struct key_list;
 void stored_event_put(const struct stored_event *event, uint64_t seq, unsigned attempt,
                       const struct key_list *keys, struct buf *out);
 
-/* What its bytes count for in backlogs. */
+/* What it counts for in backlogs: the memory that it takes. */
 size_t stored_event_bytes(const struct stored_event *event);
+
+/* How many bytes stored_event_put() appends with the whole session; some more, never fewer. */
+size_t stored_event_put_bytes(const struct stored_event *event);
+
+/* The connection of an event is gone with its last one, if it has ended. Not to be called but from here and
+ * from the end of a connection, which holds it like an event meanwhile. */
+void conn_event_done(struct core *core, struct conn *conn);
 
 #endif
