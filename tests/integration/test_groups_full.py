@@ -183,6 +183,28 @@ def test_a_full_group_that_pauses_loses_nothing_and_holds_up_nobody_else(member,
     assert group(calls, "full")["paused_connections"] == 0
 
 
+@pytest.mark.options(groups={"g": {"events": ["x"], "backlog": 10}}, group_pause_max_ms=60000, ping_ms=100, timeout_ms=400)
+def test_a_paused_connection_outlives_its_timeout_and_its_end_is_seen(member, calls, ws, raw):
+    """What it sends is not read, so its silence means nothing; a hang-up is looked for."""
+    ann, bob = ws(), raw()
+    for n in range(200):
+        ann.send("x", n)
+    bob.send_frames([b'{"e":"x","p":%d}' % n for n in range(200)])
+    wait_until(lambda: group(calls, "g")["paused_connections"] == 2, "both to be paused")
+    time.sleep(1.5)
+    assert calls("count")["count"] == 2
+    bob.reset()
+    wait_until(lambda: calls("count")["count"] == 1, "the end to be seen")
+    mem, seen, entries = member(events=["x"]), [], []
+    while len(seen) < 200:
+        reply = mem.turn(entries, wait_ms=5000)
+        assert reply["events"], seen
+        seen += [event["payload"] for event in reply["events"] if event["conn"] == ann.conn]
+        entries = [done(event) for event in reply["events"]]
+    assert seen == list(range(200))
+    ann.sync()
+
+
 @pytest.mark.options(groups={"g": {"events": ["x"], "backlog": 10}}, group_pause_max_ms=300)
 def test_pausing_ends_in_refusing(member, calls, ws):
     ann = ws()

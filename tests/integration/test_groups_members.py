@@ -81,7 +81,7 @@ def test_a_member_that_hangs_loses_what_it_holds_with_the_lease_and_goes_on_late
 
 
 def test_extend_makes_a_lease_begin_anew(member, calls, ws):
-    ann, bob, mem, other = ws(), ws(), member(lease_ms=600), member(lease_ms=600)
+    ann, mem, other = ws(), member(lease_ms=600), member(lease_ms=600)
     ann.send("x", "ann")
     kept = mem.take()
     begin = time.monotonic()

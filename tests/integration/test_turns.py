@@ -397,20 +397,6 @@ def test_max_is_what_a_member_holds_and_not_what_a_turn_brings(member, calls, ws
     assert len(mem.turn(max=64)["events"]) == 10 - 7
 
 
-def test_a_turn_takes_no_more_than_its_share_where_others_ask(member, calls, ws):
-    clients, first, second = [ws() for _ in range(60)], member(), member()
-    second.ask(max=1024, wait_ms=20000)
-    wait_until(lambda: [shown["asking"] for shown in group(calls, "g")["members"]].count(True) == 1, "the turn to wait")
-    calls("batch", event="unused", interval_ms=0)
-    first.ask(max=1024, wait_ms=20000)
-    wait_until(lambda: [shown["asking"] for shown in group(calls, "g")["members"]].count(True) == 2, "both turns to wait")
-    for client in clients:
-        client.send("x")
-    wait_until(lambda: group(calls, "g")["backlog"] == 60, "the events")
-    taken = [len(mem.reply()["events"]) for mem in (first, second)]
-    assert all(count <= 60 for count in taken) and sum(taken) <= 60 and min(taken) >= 1
-
-
 def test_a_reply_has_at_most_256_kib_of_events_and_at_least_one(member, calls, ws):
     clients, mem = [ws() for _ in range(12)], member()
     for client in clients:
@@ -458,3 +444,15 @@ def test_many_members_wait_at_once_and_each_gets_what_comes(broker, member, call
         assert event["payload"] == n
         mem.ask([done(event)], wait_ms=25000)
         wait_until(lambda: group(calls, "g")["held"] == 0, "it to be done")
+
+
+@pytest.mark.options(max_waiting=12)
+def test_a_member_that_may_not_wait_is_told_when_to_ask_again(member, calls):
+    members = [member() for _ in range(20)]
+    for mem in members:
+        mem.ask(wait_ms=3000)
+    assert calls("count")["count"] == 0, "others are served meanwhile"
+    replies = [mem.reply() for mem in members]
+    paused = [reply for reply in replies if "pause_ms" in reply]
+    assert paused and all(reply["pause_ms"] == 1000 and reply["events"] == [] for reply in paused)
+    assert any("pause_ms" not in reply for reply in replies)
