@@ -152,12 +152,7 @@ size_t core_conn_count(const struct core *core)
 
 int core_deliver(struct core *core, struct conn *conn, struct message *message, enum delivery kind)
 {
-    return core_deliver_to(core, conn->peer, message, kind);
-}
-
-int core_deliver_to(struct core *core, void *peer, struct message *message, enum delivery kind)
-{
-    int refused = core->effects.deliver(core->effects.arg, peer, message, kind);
+    int refused = core->effects.deliver(core->effects.arg, conn->peer, message, kind);
     if (refused)
         core->counters->deliveries_refused++;
     else

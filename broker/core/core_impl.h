@@ -57,9 +57,8 @@ struct conn *core_conn_find(const struct core *core, const char *id, size_t len)
 /* Also one that has ended and lives on, with its session, for the events that are left of it. */
 struct conn *core_conn_find_kept(const struct core *core, const char *id, size_t len);
 
-/* Queue @message for @conn, or for a connection's peer. 0, or 1 when its queue is full. */
+/* Queue @message for @conn. 0, or 1 when its queue is full. */
 int core_deliver(struct core *core, struct conn *conn, struct message *message, enum delivery kind);
-int core_deliver_to(struct core *core, void *peer, struct message *message, enum delivery kind);
 
 /* End @conn from our side: what waits in batches goes first, then it is closed; `@disconnect` is published.
  * Frees @conn. */

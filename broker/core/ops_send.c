@@ -174,6 +174,8 @@ static int send_to(struct core *core, const struct sending *sending, struct conn
 static bool is_excepted(const struct arg *except, const struct conn *conn)
 {
     uint32_t count;
+    if (!except->given)
+        return false;
     struct mp_reader r = args_strings(except, &count);
     struct mp_token id;
     for (uint32_t i = 0; i < count && mp_next(&r, &id); i++) {

@@ -1,5 +1,6 @@
 #include "core/step.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -7,27 +8,28 @@
 #include "core/core_impl.h"
 #include "core/expiry.h"
 
-/* Memory that is kept from step to step, of each buffer: a broadcast to 170,000. */
-#define KEPT_BYTES ((size_t)4 * 1024 * 1024)
+/* Memory that is kept from step to step, of each buffer: a broadcast to 100,000. */
+#define KEPT_BYTES ((size_t)1024 * 1024)
 
-/* A delivery needs the peer's memory, which lies anywhere; so many effects ahead it is asked for. */
-#define AHEAD 8
+/* A delivery needs the peer's memory, which lies anywhere; so many ahead it is asked for. */
+#define AHEAD 16
 
 enum effect_kind {
-    EFFECT_DELIVER, /* to the peer: the message */
-    EFFECT_BATCH,   /* those that follow are about this batch */
-    EFFECT_ADD,     /* for the connection: the payload */
-    EFFECT_PASS,    /* to the connection: what waits, then the message */
-    EFFECT_ANSWER,  /* to the question: the message */
-    EFFECT_CLOSE,   /* the connection: the reason, or NULL; with its code */
+    EFFECT_DELIVER, /* to peers: a message */
+    EFFECT_ADD,     /* for connections, in the batch: a payload */
+    EFFECT_PASS,    /* to connections: what waits in the batch, then a message */
+    EFFECT_ANSWER,  /* to a question: a message */
+    EFFECT_CLOSE,   /* connections: with the code and a reason, or NULL */
     EFFECT_TERMS    /* the batch: its other terms, those that it does not have at the moment */
 };
 
+/* One thing that happens to many, one after the other: a broadcast is one effect. */
 struct effect {
     enum effect_kind kind;
     unsigned code;
-    void *whom;
-    void *what;
+    size_t first; /* of its targets, which end where those of the next effect begin */
+    struct batch *batch;
+    void *what; /* shared */
 };
 
 enum undo_kind { UNDO_SESSION, UNDO_EXPIRY };
@@ -41,18 +43,20 @@ struct undo {
 
 void step_init(struct step *step)
 {
-    *step = (struct step){.effects = BUF_INIT, .undos = BUF_INIT};
+    *step = (struct step){.effects = BUF_INIT, .targets = BUF_INIT, .undos = BUF_INIT};
 }
 
 void step_deinit(struct step *step)
 {
     buf_deinit(&step->effects);
+    buf_deinit(&step->targets);
     buf_deinit(&step->undos);
 }
 
 void step_begin(struct core *core)
 {
-    core->step.batch = NULL;
+    assert(!core->step.is_open);
+    core->step.is_open = true;
 }
 
 static void keep_memory(struct buf *b)
@@ -66,8 +70,11 @@ static void keep_memory(struct buf *b)
 static void step_end(struct step *step)
 {
     keep_memory(&step->effects);
+    keep_memory(&step->targets);
     keep_memory(&step->undos);
     step->changes_batches = false;
+    step->last = NULL;
+    step->is_open = false;
 }
 
 static size_t effects_count(const struct step *step)
@@ -78,6 +85,16 @@ static size_t effects_count(const struct step *step)
 static struct effect *effects_at(const struct step *step, size_t index)
 {
     return (struct effect *)(void *)step->effects.data + index;
+}
+
+/* Those of an effect: *@count of them. */
+static void **targets_of(const struct step *step, size_t index, size_t *count)
+{
+    size_t first = effects_at(step, index)->first, end = step->targets.len / sizeof(void *);
+    if (index + 1 < effects_count(step))
+        end = effects_at(step, index + 1)->first;
+    *count = end - first;
+    return *count ? (void **)(void *)step->targets.data + first : NULL;
 }
 
 static size_t undos_count(const struct step *step)
@@ -92,51 +109,63 @@ static struct undo *undos_at(const struct step *step, size_t index)
 
 /* -- noting -------------------------------------------------------------------------------------------- */
 
-static int note(struct core *core, struct effect effect)
+static int begin_effect(struct step *step, struct effect effect)
 {
-    buf_put(&core->step.effects, &effect, sizeof(effect));
-    return core->step.effects.failed ? -ENOMEM : 0;
+    effect.first = step->targets.len / sizeof(void *);
+    buf_put(&step->effects, &effect, sizeof(effect));
+    if (step->effects.failed)
+        return -ENOMEM;
+    step->last = effects_at(step, effects_count(step) - 1);
+    return 0;
+}
+
+/* As begin_effect(), with a reference of its own. */
+static int begin_shared(struct step *step, struct effect effect)
+{
+    if (begin_effect(step, effect) < 0)
+        return -ENOMEM;
+    if (effect.kind == EFFECT_ADD || effect.kind == EFFECT_CLOSE)
+        blob_ref(effect.what);
+    else
+        message_ref(effect.what);
+    return 0;
+}
+
+/* Note that this happens to @target. Mostly it is what happened to the one before, and all that there is to
+ * do is to write @target down; a broadcast does so many times. */
+static inline int note(struct step *step, struct effect effect, void *target)
+{
+    const struct effect *last = step->last;
+    bool goes_on = last && last->what == effect.what && last->kind == effect.kind &&
+                   last->batch == effect.batch && last->code == effect.code;
+    if (!goes_on && begin_shared(step, effect) < 0)
+        return -ENOMEM;
+    if (!buf_reserve(&step->targets, sizeof(target)))
+        return -ENOMEM;
+    memcpy(step->targets.data + step->targets.len, &target, sizeof(target));
+    step->targets.len += sizeof(target);
+    return 0;
 }
 
 int step_deliver(struct core *core, struct conn *conn, struct message *message)
 {
-    if (note(core, (struct effect){.kind = EFFECT_DELIVER, .whom = conn->peer, .what = message}) < 0)
-        return -ENOMEM;
-    message_ref(message);
-    return 0;
-}
-
-static int note_batch(struct core *core, struct batch *batch)
-{
-    if (core->step.batch == batch)
-        return 0;
-    core->step.batch = batch;
-    return note(core, (struct effect){.kind = EFFECT_BATCH, .whom = batch});
+    return note(&core->step, (struct effect){.kind = EFFECT_DELIVER, .what = message}, conn->peer);
 }
 
 int step_batch_add(struct core *core, struct batch *batch, struct conn *conn, struct blob *payload)
 {
-    if (note_batch(core, batch) < 0 ||
-        note(core, (struct effect){.kind = EFFECT_ADD, .whom = conn, .what = payload}) < 0)
-        return -ENOMEM;
-    blob_ref(payload);
-    return 0;
+    return note(&core->step, (struct effect){.kind = EFFECT_ADD, .batch = batch, .what = payload}, conn);
 }
 
 int step_batch_pass(struct core *core, struct batch *batch, struct conn *conn, struct message *message)
 {
-    if (note_batch(core, batch) < 0 ||
-        note(core, (struct effect){.kind = EFFECT_PASS, .whom = conn, .what = message}) < 0)
-        return -ENOMEM;
-    message_ref(message);
-    return 0;
+    return note(&core->step, (struct effect){.kind = EFFECT_PASS, .batch = batch, .what = message}, conn);
 }
 
 int step_close(struct core *core, struct conn *conn, unsigned code, struct blob *reason)
 {
-    if (note(core, (struct effect){.kind = EFFECT_CLOSE, .code = code, .whom = conn, .what = reason}) < 0)
+    if (note(&core->step, (struct effect){.kind = EFFECT_CLOSE, .code = code, .what = reason}, conn) < 0)
         return -ENOMEM;
-    blob_ref(reason);
     conn->is_leaving = true;
     core->step.leaving++;
     return 0;
@@ -144,9 +173,8 @@ int step_close(struct core *core, struct conn *conn, unsigned code, struct blob 
 
 int step_answer(struct core *core, struct question *question, struct message *message)
 {
-    if (note(core, (struct effect){.kind = EFFECT_ANSWER, .whom = question, .what = message}) < 0)
+    if (note(&core->step, (struct effect){.kind = EFFECT_ANSWER, .what = message}, question) < 0)
         return -ENOMEM;
-    message_ref(message);
     question->is_answered = true;
     return 0;
 }
@@ -160,7 +188,8 @@ int step_batch_set(struct core *core, const struct batch_rule *rule, struct faul
     if (batches_prepare(&core->batches, rule, &batch, &terms, fault) < 0)
         return -1;
     if (batch) {
-        note(core, (struct effect){.kind = EFFECT_TERMS, .whom = batch, .what = batch_swap(batch, terms)});
+        begin_effect(&core->step,
+                     (struct effect){.kind = EFFECT_TERMS, .batch = batch, .what = batch_swap(batch, terms)});
         core->step.changes_batches = true;
     }
     return 0;
@@ -213,19 +242,66 @@ bool step_changed(const struct core *core, const struct conn *conn)
 
 /* -- the end ------------------------------------------------------------------------------------------- */
 
-static int apply_answer(struct core *core, struct question *question, struct message *message)
+/* Returns how many were refused, as all of these do. */
+static uint64_t deliver_all(struct core *core, void **peers, size_t count, struct message *message)
 {
-    int refused = core_deliver(core, question->conn, message, DELIVERY_ANSWER);
-    question_close(&core->questions, question);
-    core->counters->questions_answered++;
+    uint64_t refused = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (i + AHEAD < count)
+            __builtin_prefetch(peers[i + AHEAD], 1);
+        refused += core->effects.deliver(core->effects.arg, peers[i], message, DELIVERY_PUSH) != 0;
+    }
+    core->counters->deliveries += count - refused;
+    core->counters->deliveries_refused += refused;
+    message_unref(message);
     return refused;
 }
 
-static void apply_close(struct core *core, struct conn *conn, unsigned code, const struct blob *reason)
+static uint64_t add_all(struct core *core, void **conns, size_t count, const struct effect *effect)
 {
-    conn->is_leaving = false;
-    core->step.leaving--;
-    core_conn_close(core, conn, code, reason ? (const char *)reason->data : "", reason ? reason->len : 0);
+    uint64_t refused = 0;
+    for (size_t i = 0; i < count; i++)
+        refused += batch_add(effect->batch, conns[i], effect->what, core->now.mono_ms) != 0;
+    blob_unref(effect->what);
+    return refused;
+}
+
+static uint64_t pass_all(struct core *core, void **conns, size_t count, const struct effect *effect)
+{
+    uint64_t refused = 0;
+    for (size_t i = 0; i < count; i++) {
+        int is_refused = batch_flush_conn(effect->batch, conns[i]);
+        is_refused |= core_deliver(core, conns[i], effect->what, DELIVERY_PUSH);
+        refused += is_refused != 0;
+    }
+    message_unref(effect->what);
+    return refused;
+}
+
+static uint64_t answer_all(struct core *core, void **questions, size_t count, const struct effect *effect)
+{
+    uint64_t refused = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct question *question = questions[i];
+        refused += core_deliver(core, question->conn, effect->what, DELIVERY_ANSWER) != 0;
+        question_close(&core->questions, question);
+        core->counters->questions_answered++;
+    }
+    message_unref(effect->what);
+    return refused;
+}
+
+static void close_all(struct core *core, void **conns, size_t count, const struct effect *effect)
+{
+    struct blob *reason = effect->what;
+    for (size_t i = 0; i < count; i++) {
+        struct conn *conn = conns[i];
+        conn->is_leaving = false;
+        core->step.leaving--;
+        core_conn_close(core, conn, effect->code, reason ? (const char *)reason->data : "",
+                        reason ? reason->len : 0);
+    }
+    blob_unref(reason);
 }
 
 static void apply_terms(struct core *core, struct batch *batch, struct batch_terms *terms)
@@ -235,41 +311,26 @@ static void apply_terms(struct core *core, struct batch *batch, struct batch_ter
     batch_settle(batch);
 }
 
-/* Do it, and let go of what it refers to. Returns whether a delivery was refused. */
-static bool apply(struct core *core, const struct effect *effect)
+/* Do it, and let go of what it refers to. */
+static uint64_t apply(struct core *core, void **targets, size_t count, const struct effect *effect)
 {
-    struct batch *batch = core->step.batch;
-    int refused = 0;
     switch (effect->kind) {
     case EFFECT_DELIVER:
-        refused = core_deliver_to(core, effect->whom, effect->what, DELIVERY_PUSH);
-        message_unref(effect->what);
-        break;
-    case EFFECT_BATCH:
-        core->step.batch = effect->whom;
-        break;
+        return deliver_all(core, targets, count, effect->what);
     case EFFECT_ADD:
-        refused = batch_add(batch, effect->whom, effect->what, core->now.mono_ms);
-        blob_unref(effect->what);
-        break;
+        return add_all(core, targets, count, effect);
     case EFFECT_PASS:
-        refused = batch_flush_conn(batch, effect->whom);
-        refused |= core_deliver(core, effect->whom, effect->what, DELIVERY_PUSH);
-        message_unref(effect->what);
-        break;
+        return pass_all(core, targets, count, effect);
     case EFFECT_ANSWER:
-        refused = apply_answer(core, effect->whom, effect->what);
-        message_unref(effect->what);
-        break;
+        return answer_all(core, targets, count, effect);
     case EFFECT_CLOSE:
-        apply_close(core, effect->whom, effect->code, effect->what);
-        blob_unref(effect->what);
-        break;
+        close_all(core, targets, count, effect);
+        return 0;
     case EFFECT_TERMS:
-        apply_terms(core, effect->whom, effect->what);
-        break;
+        apply_terms(core, effect->batch, effect->what);
+        return 0;
     }
-    return refused != 0;
+    return 0;
 }
 
 /* What was put into a batch goes there under the terms of that moment. So all changes of terms are taken
@@ -279,21 +340,20 @@ static void take_back_terms(struct step *step)
     for (size_t i = effects_count(step); i-- > 0;) {
         struct effect *effect = effects_at(step, i);
         if (effect->kind == EFFECT_TERMS)
-            effect->what = batch_swap(effect->whom, effect->what);
+            effect->what = batch_swap(effect->batch, effect->what);
     }
 }
 
 uint64_t step_commit(struct core *core)
 {
     struct step *step = &core->step;
-    size_t count = effects_count(step);
     uint64_t refused = 0;
     if (step->changes_batches)
         take_back_terms(step);
-    for (size_t i = 0; i < count; i++) {
-        if (i + AHEAD < count)
-            __builtin_prefetch(effects_at(step, i + AHEAD)->whom);
-        refused += apply(core, effects_at(step, i));
+    for (size_t i = 0; i < effects_count(step); i++) {
+        size_t count;
+        void **targets = targets_of(step, i, &count);
+        refused += apply(core, targets, count, effects_at(step, i));
     }
     for (size_t i = 0; i < undos_count(step); i++) {
         struct undo *undo = undos_at(step, i);
@@ -306,30 +366,31 @@ uint64_t step_commit(struct core *core)
     return refused;
 }
 
-static void take_back(struct core *core, const struct effect *effect)
+static void unmark(struct core *core, void **targets, size_t count, const struct effect *effect)
+{
+    for (size_t i = 0; effect->kind == EFFECT_ANSWER && i < count; i++)
+        ((struct question *)targets[i])->is_answered = false;
+    for (size_t i = 0; effect->kind == EFFECT_CLOSE && i < count; i++) {
+        ((struct conn *)targets[i])->is_leaving = false;
+        core->step.leaving--;
+    }
+}
+
+static void let_go(const struct effect *effect)
 {
     switch (effect->kind) {
     case EFFECT_DELIVER:
     case EFFECT_PASS:
+    case EFFECT_ANSWER:
         message_unref(effect->what);
-        break;
-    case EFFECT_BATCH:
         break;
     case EFFECT_ADD:
-        blob_unref(effect->what);
-        break;
-    case EFFECT_ANSWER:
-        ((struct question *)effect->whom)->is_answered = false;
-        message_unref(effect->what);
-        break;
     case EFFECT_CLOSE:
-        ((struct conn *)effect->whom)->is_leaving = false;
-        core->step.leaving--;
         blob_unref(effect->what);
         break;
     case EFFECT_TERMS:
-        free(batch_swap(effect->whom, effect->what));
-        batch_settle(effect->whom);
+        free(batch_swap(effect->batch, effect->what));
+        batch_settle(effect->batch);
         break;
     }
 }
@@ -347,8 +408,12 @@ static void restore(struct core *core, const struct undo *undo)
 void step_undo(struct core *core)
 {
     struct step *step = &core->step;
-    for (size_t i = effects_count(step); i-- > 0;)
-        take_back(core, effects_at(step, i));
+    for (size_t i = effects_count(step); i-- > 0;) {
+        size_t count;
+        void **targets = targets_of(step, i, &count);
+        unmark(core, targets, count, effects_at(step, i));
+        let_go(effects_at(step, i));
+    }
     for (size_t i = undos_count(step); i-- > 0;)
         restore(core, undos_at(step, i));
     step_end(step);

@@ -23,14 +23,17 @@
 struct batch;
 struct batch_rule;
 struct conn;
+struct effect;
 struct question;
 struct update;
 
 struct step {
-    struct buf effects;   /* of struct effect, in order (step.c) */
-    struct buf undos;     /* of struct undo, in order (step.c) */
-    struct batch *batch;  /* the one that the effects noted last are about */
-    unsigned leaving;     /* connections that it closes */
+    struct buf effects;  /* of struct effect, in order (step.c) */
+    struct buf targets;  /* of void *: whom they happen to */
+    struct effect *last; /* of effects; NULL: none */
+    struct buf undos;    /* of struct undo, in order (step.c) */
+    unsigned leaving;    /* connections that it closes */
+    bool is_open;
     bool changes_batches; /* there are rules among the effects */
 };
 
