@@ -1,5 +1,6 @@
 #include "app/wiring.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -58,6 +59,7 @@ static bool peer_tick(struct peer *peer)
 static void *on_opened(void *arg, struct ws_conn *ws, const struct ws_opening *from)
 {
     struct wiring *wiring = arg;
+    int error = -ENOMEM;
     struct peer *peer = calloc(1, sizeof(*peer));
     struct opening_header *headers = calloc(from->header_count + 1, sizeof(*headers));
     struct opening opening = {
@@ -74,7 +76,8 @@ static void *on_opened(void *arg, struct ws_conn *ws, const struct ws_opening *f
         headers[i] = (struct opening_header){from->headers[i].name, from->headers[i].value};
     *peer = (struct peer){.wiring = wiring, .ws = ws};
     wiring_tick(wiring);
-    if (core_conn_opened(wiring->core, &peer->conn, &opening, peer) != 0)
+    error = core_conn_opened(wiring->core, &peer->conn, &opening, peer);
+    if (error != 0)
         goto refuse;
     free(headers);
     log_debug("ws", "opened", "conn=%s remote=%s subprotocol=%s", peer->conn->id, from->remote,
@@ -84,7 +87,8 @@ static void *on_opened(void *arg, struct ws_conn *ws, const struct ws_opening *f
 refuse:
     free(headers);
     free(peer);
-    log_debug("ws", "refused", "remote=%s", from->remote);
+    log_debug("ws", "refused", "remote=%s reason=\"%s\"", from->remote,
+              error == -EAGAIN ? "a group that takes @connect is full" : "stopping, or out of memory");
     return NULL;
 }
 
@@ -196,6 +200,34 @@ static void do_reply(void *arg, uint64_t ticket, const void *body, size_t len)
     ipc_reply(wiring->ipc, ticket, body, len);
 }
 
+static bool do_may_wait(void *arg, uint64_t ticket)
+{
+    struct wiring *wiring = arg;
+    return ipc_may_wait(wiring->ipc, ticket);
+}
+
+static void do_abandon(void *arg, uint64_t ticket)
+{
+    struct wiring *wiring = arg;
+    ipc_abandon(wiring->ipc, ticket);
+}
+
+static void do_pause(void *arg, void *from)
+{
+    struct peer *peer = from;
+    (void)arg;
+    if (peer->ws)
+        ws_pause(peer->ws);
+}
+
+static void do_resume(void *arg, void *from)
+{
+    struct peer *peer = from;
+    (void)arg;
+    if (peer->ws)
+        ws_resume(peer->ws);
+}
+
 static void do_greeted(void *arg, const struct greeting *greeting)
 {
     (void)arg;
@@ -212,6 +244,10 @@ struct core_effects wiring_core_effects(struct wiring *wiring)
         .deliver = do_deliver,
         .close = do_close,
         .reply = do_reply,
+        .may_wait = do_may_wait,
+        .abandon = do_abandon,
+        .pause = do_pause,
+        .resume = do_resume,
         .greeted = do_greeted,
     };
 }

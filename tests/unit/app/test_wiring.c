@@ -44,6 +44,29 @@ void ws_close(struct ws_conn *conn, unsigned code, const char *reason, size_t re
     note("close %s %u %.*s\n", (const char *)conn, code, (int)reason_len, reason);
 }
 
+void ws_pause(struct ws_conn *conn)
+{
+    note("pause %s\n", (const char *)conn);
+}
+
+void ws_resume(struct ws_conn *conn)
+{
+    note("resume %s\n", (const char *)conn);
+}
+
+bool ipc_may_wait(const struct ipc *ipc, ipc_ticket ticket)
+{
+    (void)ipc;
+    note("may %llu wait?\n", (unsigned long long)ticket);
+    return ticket % 2 == 0;
+}
+
+void ipc_abandon(struct ipc *ipc, ipc_ticket ticket)
+{
+    (void)ipc;
+    note("abandon %llu\n", (unsigned long long)ticket);
+}
+
 void ipc_publish(struct ipc *ipc, const void *body, size_t len)
 {
     (void)ipc;
@@ -220,6 +243,28 @@ static void test_connection_that_opens_while_stopping_is_refused(void **state)
     assert_record("");
 }
 
+static void test_reading_is_stopped_while_the_edge_has_the_connection(void **state)
+{
+    struct stage *stage = *state;
+    struct core_effects effects = wiring_core_effects(&stage->wiring);
+    void *user = open_conn(stage, "a", "");
+    effects.pause(effects.arg, user);
+    effects.resume(effects.arg, user);
+    assert_record("pause a\nresume a\n");
+    stage->ws.closed(stage->ws.arg, user, 1000, NULL, 0);
+    wiring_flush(&stage->wiring);
+}
+
+static void test_waiting_is_up_to_the_handlers_edge(void **state)
+{
+    struct stage *stage = *state;
+    struct core_effects effects = wiring_core_effects(&stage->wiring);
+    assert_true(effects.may_wait(effects.arg, 8));
+    assert_false(effects.may_wait(effects.arg, 9));
+    effects.abandon(effects.arg, 8);
+    assert_record("may 8 wait?\nmay 9 wait?\nabandon 8\n");
+}
+
 /* Inputs of one turn have one time, those of the next a later one. */
 static void test_the_core_is_told_the_time_once_a_turn(void **state)
 {
@@ -249,6 +294,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_end_of_a_connection_that_the_tick_closes_is_told_once, enter,
                                         leave),
         cmocka_unit_test_setup_teardown(test_connection_that_opens_while_stopping_is_refused, enter, leave),
+        cmocka_unit_test_setup_teardown(test_reading_is_stopped_while_the_edge_has_the_connection, enter,
+                                        leave),
+        cmocka_unit_test_setup_teardown(test_waiting_is_up_to_the_handlers_edge, enter, leave),
         cmocka_unit_test_setup_teardown(test_the_core_is_told_the_time_once_a_turn, enter, leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
