@@ -3,6 +3,7 @@
 
 #include "client.h"
 #include "clock.h"
+#include "group.h"
 #include "op.h"
 #include "reply.h"
 
@@ -119,6 +120,29 @@ void call_end(struct sluice_event *event)
 
 /* ---- One operation ---- */
 
+/* The answer queued last as it is when it stands alone: with the question that it is for. */
+static int call_complete_answer(struct sluice_event *event)
+{
+    struct mp_reader r = mp_reader(event->ops.data + event->last_op, event->ops.len - event->last_op);
+    struct buf whole = BUF_INIT;
+    struct mp_token map;
+    bool failed;
+
+    event->last_is_own_answer = false;
+    mp_next(&r, &map);
+    mp_put_map(&whole, map.count + 2);
+    mp_put_text(&whole, "conn");
+    mp_put_text(&whole, event->conn);
+    mp_put_text(&whole, "i");
+    buf_put(&whole, event->question.bytes, event->question.len);
+    buf_put(&whole, r.at, (size_t)(r.end - r.at));
+    event->ops.len = event->last_op;
+    buf_put(&event->ops, whole.data, whole.len);
+    failed = whole.failed || event->ops.failed;
+    buf_deinit(&whole);
+    return failed ? error_nomem(&event->fault) : 0;
+}
+
 /* Take the operation queued last out of the event and run it. *@result is set, also to a refusal. */
 static int call_last(struct sluice_event *event, const sluice_value **result)
 {
@@ -126,9 +150,11 @@ static int call_last(struct sluice_event *event, const sluice_value **result)
     struct mp_reader results;
     const uint8_t *raw;
     size_t len;
-    int error = call_begin(event, event->ops.data + event->last_op, event->ops.len - event->last_op, 1,
-                           &results, &client->fault);
+    int error = event->last_is_own_answer ? call_complete_answer(event) : 0;
 
+    if (error == 0)
+        error = call_begin(event, event->ops.data + event->last_op, event->ops.len - event->last_op, 1,
+                           &results, &client->fault);
     op_undo(event);
     if (error < 0)
         return error;
@@ -319,4 +345,31 @@ int sluice_call(sluice_event *event, const sluice_value *op, const sluice_value 
     if (result)
         *result = got;
     return error;
+}
+
+/* ---- Leases ---- */
+
+int call_extend(struct sluice_event *event)
+{
+    struct sluice_client *client = event->client;
+    const sluice_value *result = NULL;
+    struct op op;
+    int error = op_begin(&op, event, "extend");
+
+    if (error < 0)
+        return error;
+    op_text(&op, "member", event->held.group->member);
+    op_open(&op, "seqs");
+    mp_put_array(&event->ops, 1);
+    mp_put_uint(&event->ops, event->seq);
+    error = call_op(&op, &result);
+    if (error == SLUICE_E_UNKNOWN_MEMBER || error == SLUICE_E_NEW_EPOCH)
+        event->held.group->is_lost = true;
+    if (error < 0)
+        return error;
+    if (sluice_get_uint(result, "extended", 0) == 0)
+        return error_set(&client->fault, SLUICE_E_LEASE_EXPIRED, "the lease of the event %s was over",
+                         event->name);
+    event->held.lease_ms = clock_ms();
+    return 0;
 }

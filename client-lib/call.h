@@ -15,4 +15,7 @@ int call_begin(struct sluice_event *event, const void *ops, size_t len, unsigned
                struct mp_reader *results, struct sluice_fault *fault);
 void call_end(struct sluice_event *event);
 
+/* Renew the lease of @event, which a member holds. */
+int call_extend(struct sluice_event *event);
+
 #endif

@@ -13,6 +13,7 @@
 #include "wire/event_name.h"
 
 #define TIMEOUT_MS    5000
+#define DRAIN_MS      10000
 #define FREE_FLUSH_MS 1000 /* what sluice_client_free() waits for effects under way */
 
 /* ---- Telling the user ---- */
@@ -93,6 +94,7 @@ sluice_client *sluice_client_new(const char *name, const char *version)
     if (!client)
         return NULL;
     client->timeout_ms = TIMEOUT_MS;
+    client->drain_ms = DRAIN_MS;
     client->next_id = 1;
     contact_init(&client->contact);
     if (waker_init(&client->waker) < 0) {
@@ -109,6 +111,11 @@ sluice_client *sluice_client_new(const char *name, const char *version)
 static void client_free_events(struct sluice_client *client)
 {
     outbox_deinit(client);
+    while (client->groups) {
+        struct group *group = client->groups;
+        client->groups = group->next;
+        group_free(group);
+    }
     while (client->open)
         event_free(client->open);
     event_free_spare(client);
@@ -162,6 +169,16 @@ int sluice_set_timeout(sluice_client *client, int timeout_ms)
         return error_set(&client->fault, SLUICE_E_ARGUMENT, "a timeout of %d ms: it is 1 at least",
                          timeout_ms);
     client->timeout_ms = timeout_ms;
+    return 0;
+}
+
+int sluice_set_drain(sluice_client *client, int drain_ms)
+{
+    if (!client)
+        return SLUICE_E_ARGUMENT;
+    if (drain_ms < 0)
+        return error_set(&client->fault, SLUICE_E_ARGUMENT, "a drain of %d ms: it is 0 at least", drain_ms);
+    client->drain_ms = drain_ms;
     return 0;
 }
 
@@ -258,24 +275,22 @@ int client_need_link(struct sluice_client *client)
     return sluice_connect(client, NULL);
 }
 
-/* No option is known yet; groups of handlers bring the first. */
-static int check_options(struct sluice_client *client, const char *format, struct doc_args *args)
+/* Caller frees them with group_options_deinit(), also after an error. */
+static int read_options(struct sluice_client *client, struct group_options *options, const char *format,
+                        struct doc_args *args)
 {
     struct sluice_event *step = event_new(client);
-    const struct sluice_value *options;
-    const char *key;
-    int error = 0;
+    const struct sluice_value *map;
+    int error;
 
     if (!step)
         return error_nomem(&client->fault);
-    options = doc_make(step, format, args);
-    if (!options) {
+    map = doc_make(step, format, args);
+    if (map) {
+        error = group_options_read(options, map, &client->fault);
+    } else {
         client->fault = step->fault;
         error = step->fault.error;
-    } else if (!value_is_map(options)) {
-        error = error_set(&client->fault, SLUICE_E_ARGUMENT, "the options of a subscription are a map");
-    } else if ((key = sluice_key(options, 0)) != NULL) {
-        error = error_set(&client->fault, SLUICE_E_ARGUMENT, "a subscription has no option `%.64s`", key);
     }
     event_free(step);
     return error;
@@ -302,9 +317,18 @@ static int add_subscription(struct sluice_client *client, const char *pattern, s
     return client->subscription_count == 1 ? subscribe_all(client) : subscribe_link(client, copy);
 }
 
+static int add_handler(struct sluice_client *client, const char *pattern, sluice_handler_fn *fn, void *arg,
+                       const struct group_options *options)
+{
+    struct group *group = group_need(client, options);
+
+    return group ? group_add(group, pattern, fn, arg) : client->fault.error;
+}
+
 int sluice_subscribe(sluice_client *client, const char *pattern, sluice_handler_fn *fn, void *arg,
                      const char *options, ...)
 {
+    struct group_options found = {.group = ""};
     const char *wrong;
     int error = 0;
 
@@ -320,22 +344,26 @@ int sluice_subscribe(sluice_client *client, const char *pattern, sluice_handler_
     if (options) {
         struct doc_args args;
         va_start(args.list, options);
-        error = check_options(client, options, &args);
+        error = read_options(client, &found, options, &args);
         va_end(args.list);
     }
-    return error < 0 ? error : add_subscription(client, pattern, fn, arg);
+    if (error == 0)
+        error = found.group[0] ? add_handler(client, pattern, fn, arg, &found)
+                               : add_subscription(client, pattern, fn, arg);
+    group_options_deinit(&found);
+    return error;
 }
 
 /* ---- Requests ---- */
 
-void client_begin_request(struct sluice_client *client, const char *epoch, uint64_t *id)
+void client_begin_head(struct sluice_client *client, const char *epoch, unsigned more, uint64_t *id)
 {
     struct buf *out = &client->request;
     bool has_epoch = epoch && *epoch;
 
     *id = client->next_id++;
     buf_reset(out);
-    mp_put_map(out, 4u + has_epoch + (client->key != NULL));
+    mp_put_map(out, 3u + more + has_epoch + (client->key != NULL));
     mp_put_text(out, "v");
     mp_put_uint(out, 1);
     mp_put_text(out, "client");
@@ -350,5 +378,10 @@ void client_begin_request(struct sluice_client *client, const char *epoch, uint6
         mp_put_text(out, "key");
         mp_put_text(out, client->key);
     }
-    mp_put_text(out, "ops");
+}
+
+void client_begin_request(struct sluice_client *client, const char *epoch, uint64_t *id)
+{
+    client_begin_head(client, epoch, 1, id);
+    mp_put_text(&client->request, "ops");
 }

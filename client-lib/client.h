@@ -14,6 +14,7 @@
 #include "error.h"
 #include "event.h"
 #include "gaps.h"
+#include "group.h"
 #include "link.h"
 #include "outbox.h"
 #include "waker.h"
@@ -52,6 +53,9 @@ struct sluice_client {
 
     struct subscription *subscriptions;
     size_t subscription_count;
+    struct group *groups;
+    int drain_ms;            /* what a member takes to finish when it is stopped ... */
+    int64_t drain_end_ms;    /* ... until then; 0 while it is not */
     struct packet *taken;    /* messages that came, oldest first */
     struct mp_reader events; /* what is left of the first one's events ... */
     uint32_t events_left;
@@ -81,8 +85,12 @@ int client_no_reply(struct sluice_client *client, struct sluice_fault *fault);
 /* Begin to connect with the default address, unless that was done. 0 or an error, kept as the last fault. */
 int client_need_link(struct sluice_client *client);
 
-/* Begin a request with the next id in client->request, up to and with the key `ops`: its list must follow.
- * @epoch may be NULL or "". */
+/* Begin a request with the next id in client->request, in which @more pairs follow. @epoch may be NULL or "".
+ */
+void client_begin_head(struct sluice_client *client, const char *epoch, unsigned more, uint64_t *id);
+
+/* Begin one with operations: up to and with the key `ops`: its list must follow.
+ */
 void client_begin_request(struct sluice_client *client, const char *epoch, uint64_t *id);
 
 /* Call the functions for the messages that have come, as far as one request can carry their effects. */

@@ -6,6 +6,7 @@
 #include "address.h"
 #include "client.h"
 #include "clock.h"
+#include "member.h"
 #include "reply.h"
 
 #define RETRY_MS       5000 /* after a refusal */
@@ -311,5 +312,6 @@ int64_t contact_step(struct sluice_client *client, int64_t now_ms)
 
 bool sluice_is_ready(const sluice_client *client)
 {
-    return client && client->contact.is_announced;
+    return client && (client->contact.is_announced || client->subscription_count == 0) &&
+           member_all(client, MEMBER_IN) && (client->subscription_count > 0 || client->groups);
 }

@@ -49,6 +49,13 @@ static const struct {
     {SLUICE_E_TOO_COSTLY, CODE_TOO_COSTLY, NULL},
     {SLUICE_E_LIMIT, CODE_LIMIT, NULL},
     {SLUICE_E_OVERLOADED, CODE_OVERLOADED, NULL},
+    {SLUICE_E_UNKNOWN_GROUP, CODE_UNKNOWN_GROUP, NULL},
+    {SLUICE_E_UNKNOWN_MEMBER, CODE_UNKNOWN_MEMBER, NULL},
+    {SLUICE_E_BAD_TURN, CODE_BAD_TURN, NULL},
+    {SLUICE_E_LEASE_EXPIRED, CODE_LEASE_EXPIRED, NULL},
+    {SLUICE_E_STALE, CODE_STALE, NULL},
+    {SLUICE_E_UNLISTED, CODE_UNLISTED, NULL},
+    {SLUICE_E_TOO_OLD, CODE_TOO_OLD, NULL},
 };
 
 const char *sluice_strerror(int error)
@@ -72,6 +79,24 @@ int error_from_code(const char *text, size_t len)
             return errors[i].error;
     }
     return SLUICE_E_REFUSED;
+}
+
+bool error_is_temporary(int error)
+{
+    switch (error) {
+    case SLUICE_E_TIMEOUT:
+    case SLUICE_E_NOMEM:
+    case SLUICE_E_CONFLICT:
+    case SLUICE_E_OVERLOADED:
+    case SLUICE_E_LIMIT:
+    case SLUICE_E_NEW_EPOCH:
+    case SLUICE_E_UNKNOWN_MEMBER:
+    case SLUICE_E_LEASE_EXPIRED:
+    case SLUICE_E_STALE:
+        return true;
+    default:
+        return false;
+    }
 }
 
 void error_clear(struct sluice_fault *fault)

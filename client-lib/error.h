@@ -3,6 +3,7 @@
 
 /* error: the codes of the public header, their texts, and faults that carry one with its message. */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <sluice/sluice.h>
@@ -23,6 +24,9 @@ int error_set(struct sluice_fault *fault, int error, const char *format, ...)
 
 /* Memory was refused. Returns SLUICE_E_NOMEM. */
 int error_nomem(struct sluice_fault *fault);
+
+/* Whether what failed with @error may succeed when it is tried again after a while. */
+bool error_is_temporary(int error);
 
 /* The enum value for the broker's code @text[@len]; SLUICE_E_REFUSED for one that this version does not know.
  */

@@ -10,7 +10,7 @@
 #define SPARE_MAX 64          /* events kept for reuse */
 #define SPARE_OPS (64 * 1024) /* bytes of operations that a kept one may hold on to */
 
-static void event_unlink(struct sluice_event *event)
+void event_unlink(struct sluice_event *event)
 {
     struct sluice_client *client = event->client;
 
@@ -21,6 +21,15 @@ static void event_unlink(struct sluice_event *event)
     if (event->next && event->next->prev == event)
         event->next->prev = event->prev;
     event->prev = event->next = NULL;
+}
+
+void event_link(struct sluice_event *event)
+{
+    event->prev = NULL;
+    event->next = event->client->open;
+    if (event->next)
+        event->next->prev = event;
+    event->client->open = event;
 }
 
 static struct sluice_event *event_take_spare(struct sluice_client *client)
@@ -38,22 +47,22 @@ struct sluice_event *event_new(struct sluice_client *client)
 {
     struct sluice_event *event = event_take_spare(client);
     struct arena arena;
-    struct buf ops;
+    struct buf ops, refusal;
 
     if (!event)
         return NULL;
     arena = event->arena;
     ops = event->ops;
+    refusal = event->refusal;
     memset(event, 0, sizeof(*event));
     event->arena = arena;
     event->ops = ops;
+    event->refusal = refusal;
     buf_reset(&event->ops);
+    buf_reset(&event->refusal);
     event->client = client;
     event->name = "";
-    event->next = client->open;
-    if (event->next)
-        event->next->prev = event;
-    client->open = event;
+    event_link(event);
     return event;
 }
 
@@ -61,6 +70,7 @@ static void event_destroy(struct sluice_event *event)
 {
     arena_deinit(&event->arena);
     buf_deinit(&event->ops);
+    buf_deinit(&event->refusal);
     free(event);
 }
 
@@ -69,6 +79,7 @@ void event_free(struct sluice_event *event)
     struct sluice_client *client = event->client;
 
     event_unlink(event);
+    held_leave(event);
     packet_unref(event->packet);
     event->packet = NULL;
     arena_reset(&event->arena);
@@ -132,6 +143,7 @@ static struct slice *part_of(struct event_parts *parts, const struct mp_token *k
 #define PART(name, field) {name, sizeof(name) - 1, &parts->field}
         PART("conn", conn),  PART("payload", payload), PART("session", session), PART("version", version),
         PART("i", question), PART("time_ms", time_ms), PART("seq", seq),         PART("trace", trace),
+        PART("event", name), PART("attempt", attempt),
 #undef PART
     };
 
@@ -178,6 +190,7 @@ bool event_fill(struct sluice_event *event, struct packet *packet, const char *n
     event->name = name;
     event->seq = slice_uint(&parts->seq);
     event->version = slice_uint(&parts->version);
+    event->held.attempt = (unsigned)slice_uint(&parts->attempt);
     event->time_ms = (int64_t)slice_uint(&parts->time_ms);
     return true;
 }

@@ -12,9 +12,11 @@
 
 #include "arena.h"
 #include "error.h"
+#include "held.h"
 #include "packet.h"
 #include "value.h"
 #include "wire/buf.h"
+#include "wire/event_name.h"
 
 #define EVENT_CONN_MAX  64
 #define EVENT_EPOCH_MAX 32
@@ -27,7 +29,8 @@ struct slice {
 
 /* The values of an event map that handlers ask for most. */
 struct event_parts {
-    struct slice map; /* the whole */
+    struct slice map;           /* the whole */
+    struct slice name, attempt; /* of members */
     struct slice conn, payload, session, version, question, time_ms, seq, trace;
 };
 
@@ -46,7 +49,8 @@ struct sluice_event {
     struct packet *packet; /* what all slices point into; NULL for a step */
     struct slice map;      /* the whole event map */
     struct slice payload, session, question, trace;
-    const char *name; /* in the packet, terminated */
+    const char *name; /* in the packet, terminated; or own_name */
+    char own_name[EVENT_NAME_MAX + 1];
     char conn[EVENT_CONN_MAX];
     char epoch[EVENT_EPOCH_MAX];
     uint64_t seq;
@@ -58,12 +62,16 @@ struct sluice_event {
         *made_trace;           /* made when asked for */
     struct sluice_fault fault; /* the first thing that was wrong; fails the step */
 
-    struct buf ops;        /* queued operations, one behind the other */
-    unsigned op_count;     /* in `ops` */
-    size_t last_op;        /* where the last of them begins */
-    bool has_last_op;      /* and whether sluice_now() may take it back */
-    unsigned result_count; /* operations that have their result ... */
-    size_t done_bytes;     /* ... and their bytes */
+    struct buf ops;          /* queued operations, one behind the other */
+    unsigned op_count;       /* in `ops` */
+    size_t last_op;          /* where the last of them begins */
+    bool has_last_op;        /* and whether sluice_now() may take it back */
+    bool last_is_own_answer; /* the last one answers the event that the entry is for: it names no question */
+    unsigned result_count;   /* operations that have their result ... */
+    size_t done_bytes;       /* ... and their bytes */
+
+    struct held held;   /* what its member has to know; of a watched event: nothing */
+    struct buf refusal; /* held: the error that the event ends with, a map; empty: none */
 };
 
 /* A new open event of @client, in its list. NULL when refused. */
@@ -74,6 +82,10 @@ void event_free(struct sluice_event *event);
 
 /* Free the spare events that @client keeps. */
 void event_free_spare(struct sluice_client *client);
+
+/* Put it into the list of open events, first; take it out again. */
+void event_link(struct sluice_event *event);
+void event_unlink(struct sluice_event *event);
 
 /* The function has returned: its values are gone; it leaves the list of open events. */
 void event_close(struct sluice_event *event);

@@ -25,7 +25,9 @@
 #define REDIAL_MAX_MS 1000
 /* A broker that lost a request (it was deaf for a moment) hears it again after this; one that is working on
  * it takes the repeat as the same request. */
-#define RESEND_MS      2000
+#define RESEND_MS 2000
+/* A turn may wait for its reply; the member itself looks after those that never come. */
+#define TURN_RESEND_MS 60000
 #define CLOSE_LIMIT_MS 2000
 #define TEND_MS        1000 /* how often a wait looks after the links */
 
@@ -34,6 +36,7 @@ struct exchange {
     nng_ctx ctx;
     nng_aio *send_aio;
     nng_aio *recv_aio;
+    bool is_open;
     enum { EXCHANGE_IDLE, EXCHANGE_SENDING, EXCHANGE_RECEIVING, EXCHANGE_DONE } state;
     bool is_cancelled;
     int error; /* nng's, when DONE without a reply */
@@ -213,7 +216,33 @@ static int exchange_open(struct link *link, struct exchange *ex)
     /* Timeouts are the owner's. */
     nng_aio_set_timeout(ex->send_aio, NNG_DURATION_INFINITE);
     nng_aio_set_timeout(ex->recv_aio, NNG_DURATION_INFINITE);
+    ex->is_open = true;
     return 0;
+}
+
+static void exchange_close(struct exchange *ex)
+{
+    if (nng_ctx_id(ex->ctx) > 0)
+        nng_ctx_close(ex->ctx);
+    nng_aio_free(ex->send_aio);
+    nng_aio_free(ex->recv_aio);
+    memset(ex, 0, sizeof(*ex));
+}
+
+int link_open_slot(struct link *link, enum link_slot slot, struct sluice_fault *fault)
+{
+    struct exchange *ex = &link->exchanges[slot];
+    int error;
+
+    if (ex->is_open)
+        return 0;
+    error = exchange_open(link, ex);
+    if (error == 0 && slot < LINK_TALKS)
+        error = nng_ctx_set_ms(ex->ctx, NNG_OPT_REQ_RESENDTIME, TURN_RESEND_MS);
+    if (error == 0)
+        return 0;
+    exchange_close(ex);
+    return link_error(fault, error, "cannot open a context");
 }
 
 static int link_open_sockets(struct link *link)
@@ -238,7 +267,7 @@ static int link_open_sockets(struct link *link)
         (error = nng_pipe_notify(link->sub, NNG_PIPE_EV_ADD_POST, events_changed, link)) != 0 ||
         (error = nng_pipe_notify(link->sub, NNG_PIPE_EV_REM_POST, events_changed, link)) != 0)
         return error;
-    for (size_t i = 0; i < LINK_SLOTS; i++)
+    for (size_t i = LINK_CALLS; i <= LINK_CONTROL; i++)
         if ((error = exchange_open(link, &link->exchanges[i])) != 0)
             return error;
     return 0;
@@ -352,6 +381,26 @@ int link_reply(struct link *link, enum link_slot slot, const void **bytes, size_
     }
     pthread_mutex_unlock(&link->lock);
     return result;
+}
+
+int link_take_reply(struct link *link, enum link_slot slot, struct packet **packet)
+{
+    struct exchange *ex = &link->exchanges[slot];
+    const void *body;
+    size_t len;
+    int result = link_reply(link, slot, &body, &len);
+
+    if (result <= 0)
+        return result;
+    *packet = malloc(sizeof(**packet));
+    if (!*packet)
+        return SLUICE_E_NOMEM;
+    pthread_mutex_lock(&link->lock);
+    **packet = (struct packet){NULL, 1, body, len, ex->reply};
+    ex->reply = NULL;
+    ex->state = EXCHANGE_IDLE;
+    pthread_mutex_unlock(&link->lock);
+    return 1;
 }
 
 static bool exchange_wait(struct exchange *ex, int64_t until_ms)

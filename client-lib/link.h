@@ -16,8 +16,19 @@
 struct link;
 struct sluice_fault;
 
-/* Requests under way at once: one with effects and calls, one with announcements. */
-enum link_slot { LINK_CALLS, LINK_CONTROL, LINK_SLOTS };
+/* Groups that one client can be a member of: the broker lets 16 requests of a link wait, and while one turn
+ * takes over from another a group has two of them. */
+#define LINK_GROUPS 8
+
+/* Requests under way at once: one with effects and calls, one with announcements, and of each group two turns
+ * and one talk (to join, extend, leave). Those of groups have to be opened. */
+enum link_slot {
+    LINK_CALLS,
+    LINK_CONTROL,
+    LINK_TURNS,
+    LINK_TALKS = LINK_TURNS + 2 * LINK_GROUPS,
+    LINK_SLOTS = LINK_TALKS + LINK_GROUPS
+};
 
 /* Open the sockets; nothing is dialed yet. @waker is borrowed until link_close(). Caller owns *@out. 0 or
  * SLUICE_E_SYSTEM, SLUICE_E_NOMEM. */
@@ -54,6 +65,9 @@ struct link_state link_state(struct link *link);
 /* Break the connections; they are made anew by themselves. */
 void link_drop(struct link *link);
 
+/* Make a slot of a group usable; nothing happens when it is already. 0 or SLUICE_E_NOMEM, SLUICE_E_SYSTEM. */
+int link_open_slot(struct link *link, enum link_slot slot, struct sluice_fault *fault);
+
 /* Send a request on a slot that is free. It is repeated until the reply comes or link_cancel(). 0 or
  * SLUICE_E_NOMEM. */
 int link_request(struct link *link, enum link_slot slot, const void *bytes, size_t len);
@@ -61,6 +75,10 @@ int link_request(struct link *link, enum link_slot slot, const void *bytes, size
 /* Whether the slot's request is done: 1 with the reply (borrowed until link_finish()), 0 while under way,
  * SLUICE_E_SYSTEM when it failed. */
 int link_reply(struct link *link, enum link_slot slot, const void **bytes, size_t *len);
+
+/* The same for a reply that has to live on: 1 with *@packet, which the caller owns, and the slot is free; 0,
+ * or SLUICE_E_SYSTEM as link_reply(); SLUICE_E_NOMEM: nothing has changed. */
+int link_take_reply(struct link *link, enum link_slot slot, struct packet **packet);
 
 /* Wait until link_reply() is not 0, or until @deadline_ms. */
 void link_wait(struct link *link, enum link_slot slot, int64_t deadline_ms);

@@ -18,7 +18,7 @@ int op_begin(struct op *op, struct sluice_event *event, const char *name)
     if (error < 0)
         return error;
     op->event = event;
-    event->has_last_op = false;
+    event->has_last_op = event->last_is_own_answer = false;
     op->start = event->ops.len;
     op->mark = mp_open(&event->ops);
     if (name)
@@ -98,10 +98,9 @@ void op_own_map(struct op *op, const char *key, const struct sluice_value *map)
         op_value(op, key, map);
 }
 
-size_t op_map(struct op *op, const char *key)
+void op_open(struct op *op, const char *key)
 {
     op_key(op, key);
-    return mp_open(&op->event->ops);
 }
 
 /* ---- Options ---- */

@@ -38,8 +38,8 @@ void op_filter(struct op *op, const char *key, const struct sluice_value *filter
 /* A required map made by the program itself. */
 void op_own_map(struct op *op, const char *key, const struct sluice_value *map);
 
-/* Open a map as the value of @key; the caller writes it to op->event->ops. */
-size_t op_map(struct op *op, const char *key);
+/* The next value is that of @key; the caller writes it to op->event->ops. */
+void op_open(struct op *op, const char *key);
 
 /* Each pair of @options, a map, or NULL. With @args of its own they join those of the filter. */
 void op_options(struct op *op, const struct sluice_value *options);

@@ -1,5 +1,6 @@
 /* The operations of the public header, each as the protocol has it. Queued ones stay in the event; those
  * whose result is needed at once go through call.c. */
+#include "client.h"
 #include "doc.h"
 #include "op.h"
 #include "wire/mp.h"
@@ -107,6 +108,41 @@ int sluice_batch(sluice_event *event, const char *name, int interval_ms, const s
 
 /* ---- Answers ---- */
 
+/* What a client is told: {"code", "message"?, "temporary"?, "data"?}. */
+static void put_refusal(struct sluice_event *event, const char *code, const char *message,
+                        const sluice_value *options)
+{
+    struct op inner = {.event = event, .name = "refuse", .is_inner = true};
+    size_t mark = mp_open(&event->ops);
+
+    op_text(&inner, "code", code);
+    if (message)
+        op_text(&inner, "message", message);
+    op_options(&inner, options);
+    mp_close_map(&event->ops, mark, inner.pairs);
+}
+
+/* Nobody asked, so there is nobody to answer; but the member's event ends as refused. */
+static int refuse_event(struct sluice_event *event, const char *code, const char *message,
+                        const sluice_value *options)
+{
+    size_t start = event->ops.len;
+
+    put_refusal(event, code, message, options);
+    if (event->ops.failed)
+        error_nomem(&event->fault);
+    if (!event->fault.error && event->refusal.len == 0) {
+        buf_put(&event->refusal, event->ops.data + start, event->ops.len - start);
+        if (event->refusal.failed)
+            error_nomem(&event->fault);
+    }
+    event->ops.len = start;
+    event->ops.failed = false;
+    if (event->fault.error)
+        event->client->fault = event->fault;
+    return event->fault.error;
+}
+
 /* Begin an answer to the event's own question. 1: go on; 0: nobody asked; else an error. */
 static int answer_begin(struct op *op, struct sluice_event *event)
 {
@@ -123,9 +159,19 @@ static int answer_begin(struct op *op, struct sluice_event *event)
     error = op_begin(op, event, "answer");
     if (error < 0)
         return error;
-    op_text(op, "conn", event->conn);
-    op_value(op, "i", sluice_event_question(event));
+    if (!event->held.group) { /* an entry's answer is for the event that the entry is for */
+        op_text(op, "conn", event->conn);
+        op_value(op, "i", sluice_event_question(event));
+    }
     return 1;
+}
+
+static int answer_end(struct op *op)
+{
+    int error = op_end(op);
+
+    op->event->last_is_own_answer = error == 0 && op->event->held.group;
+    return error;
 }
 
 int sluice_answer(sluice_event *event, const sluice_value *payload, const sluice_value *options)
@@ -137,7 +183,7 @@ int sluice_answer(sluice_event *event, const sluice_value *payload, const sluice
         return go_on;
     op_value(&op, "payload", payload);
     op_options(&op, options);
-    return op_end(&op);
+    return answer_end(&op);
 }
 
 int sluice_answer_to(sluice_event *event, const char *conn, const sluice_value *question,
@@ -160,20 +206,16 @@ int sluice_answer_to(sluice_event *event, const char *conn, const sluice_value *
 
 int sluice_refuse(sluice_event *event, const char *code, const char *message, const sluice_value *options)
 {
-    struct op op, inner;
-    size_t mark;
+    struct op op;
     int go_on = answer_begin(&op, event);
 
+    if (go_on == 0 && event->held.group)
+        return refuse_event(event, code, message, options);
     if (go_on <= 0)
         return go_on;
-    mark = op_map(&op, "error");
-    inner = (struct op){.event = event, .name = "refuse", .is_inner = true};
-    op_text(&inner, "code", code);
-    if (message)
-        op_text(&inner, "message", message);
-    op_options(&inner, options);
-    mp_close_map(&event->ops, mark, inner.pairs);
-    return op_end(&op);
+    op_open(&op, "error");
+    put_refusal(event, code, message, options);
+    return answer_end(&op);
 }
 
 /* ---- Any ---- */

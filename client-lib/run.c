@@ -3,6 +3,8 @@
 
 #include "client.h"
 #include "clock.h"
+#include "member.h"
+#include "verdict.h"
 #include "wire/event_name.h"
 
 /* ---- Functions ---- */
@@ -20,20 +22,6 @@ static void tell_gap(struct sluice_client *client, const char *name, size_t len,
     client->is_in_function = false;
 }
 
-/* What the function returned was an error: the step's fault, with the words of the call that gave it if it
- * was one. */
-static void take_error(struct sluice_event *event, int error)
-{
-    const struct sluice_fault *last = &event->client->fault;
-
-    if (event->fault.error || error >= 0)
-        return;
-    if (last->error == error)
-        event->fault = *last;
-    else
-        error_set(&event->fault, error, "the function returned \"%s\"", sluice_strerror(error));
-}
-
 static void call_function(struct sluice_client *client, const struct subscription *subscription,
                           struct sluice_event *event)
 {
@@ -44,7 +32,10 @@ static void call_function(struct sluice_client *client, const struct subscriptio
     error = subscription->fn(event, subscription->arg);
     client->is_in_function = false;
     client->function_calls++;
-    take_error(event, error);
+    if (error > 0)
+        error_set(&event->fault, SLUICE_E_STATE,
+                  "the function returned %d, which has no meaning without a group", error);
+    verdict_take_error(event, error);
     event_close(event);
     if (event->fault.error)
         client_fail(client, &event->fault, event);
@@ -184,12 +175,21 @@ void client_dispatch(struct sluice_client *client)
 
 /* ---- Turns ---- */
 
+static int64_t client_members(struct sluice_client *client)
+{
+    bool is_stopping = atomic_load(&client->is_stopping);
+
+    if (is_stopping && client->drain_end_ms == 0)
+        client->drain_end_ms = clock_ms() + client->drain_ms;
+    return member_step_all(client, is_stopping, client->drain_end_ms);
+}
+
 /* One turn. Returns when the next is due, if nothing comes before. */
 static int64_t client_turn(struct sluice_client *client)
 {
     int64_t now = clock_ms();
     int64_t link_due = link_tend(client->link, now), contact_due = contact_step(client, now);
-    int64_t outbox_due = outbox_step(client, now);
+    int64_t outbox_due = outbox_step(client, now), member_due = client_members(client);
 
     if (outbox_idle(&client->outbox)) {
         client_dispatch(client);
@@ -197,13 +197,15 @@ static int64_t client_turn(struct sluice_client *client)
         if (client->taken && outbox_idle(&client->outbox))
             return now; /* more is there */
     }
-    return earlier(link_due, earlier(contact_due, outbox_due));
+    return earlier(earlier(link_due, member_due), earlier(contact_due, outbox_due));
 }
 
 static int client_stopped(struct sluice_client *client)
 {
     outbox_flush(client, clock_ms() + client->timeout_ms);
     atomic_store(&client->is_stopping, false);
+    client->drain_end_ms = 0;
+    member_reset_all(client);
     return error_set(&client->fault, SLUICE_E_STOPPED, "stopped");
 }
 
@@ -226,7 +228,7 @@ int sluice_poll(sluice_client *client, int timeout_ms)
         waker_clear(&client->waker); /* before looking: what comes later wakes again */
         due = client_turn(client);
         waker_arm(&client->waker, due);
-        if (atomic_load(&client->is_stopping))
+        if (atomic_load(&client->is_stopping) && member_all(client, MEMBER_GONE))
             return client_stopped(client);
         if ((client->function_calls > 0 && outbox_idle(&client->outbox)) || clock_ms() >= deadline)
             return (int)client->function_calls;

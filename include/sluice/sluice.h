@@ -16,7 +16,7 @@
  *     int main(void)
  *     {
  *         sluice_client *client = sluice_client_new("my-chat", "1.0");
- *         sluice_subscribe(client, "chat:say", on_say, NULL, NULL);
+ *         sluice_subscribe(client, "chat:say", on_say, NULL, "{group: 'my-chat'}");
  *         sluice_stop_on_signals(client);
  *         int rc = sluice_run(client);
  *         sluice_client_free(client);
@@ -63,7 +63,8 @@ extern "C" {
 typedef struct sluice_client sluice_client;
 
 /* What a handler function is called with: an event, and the step that the function makes of it: operations
- * queued with it are sent after the function has returned. sluice_begin() makes a step without an event. */
+ * queued with it are sent after the function has returned, or finished. sluice_begin() makes a step without
+ * an event. */
 typedef struct sluice_event sluice_event;
 
 /* A MessagePack value, read only: a payload, a session, a filter, a result. Belongs to an event and ends with
@@ -116,7 +117,16 @@ enum sluice_error {
     SLUICE_E_REPLY_TOO_LARGE = -120, /* ask for fewer sessions (`limit`) or less of them (`keys`) */
     SLUICE_E_TOO_COSTLY = -121,
     SLUICE_E_LIMIT = -122,
-    SLUICE_E_OVERLOADED = -123
+    SLUICE_E_OVERLOADED = -123,
+
+    /* About groups. */
+    SLUICE_E_UNKNOWN_GROUP = -124,
+    SLUICE_E_UNKNOWN_MEMBER = -125, /* the membership has ended; the library joins anew by itself */
+    SLUICE_E_BAD_TURN = -126,
+    SLUICE_E_LEASE_EXPIRED = -127, /* the event is not held any more: it comes again, here or elsewhere */
+    SLUICE_E_STALE = -128,         /* an earlier event of the connection came in between; it comes again */
+    SLUICE_E_UNLISTED = -129,      /* of dead events: no member listed it */
+    SLUICE_E_TOO_OLD = -130        /* of dead events: it waited for too long */
 };
 
 /* What @error means, in a few English words. Never NULL, also for numbers that are no error. Static text. Any
@@ -140,8 +150,9 @@ SLUICE_API const char *sluice_fault_at(const sluice_fault *fault);
  * none. Opens nothing yet. Caller owns the result; NULL when memory is refused. */
 SLUICE_API sluice_client *sluice_client_new(const char *name, const char *version);
 
-/* Close the links and free everything, with all its events. Effects that were not sent are lost: sluice_run()
- * leaves none. Takes at most about two seconds. Not from inside a handler function. sluice_client_free(NULL)
+/* Close the links and free everything, with all its events, also those that functions keep (SLUICE_LATER).
+ * Effects that were not sent are lost, and events that a member holds go to others: sluice_run() leaves none
+ * of either. Takes at most about two seconds. Not from inside a handler function. sluice_client_free(NULL)
  * does nothing. */
 SLUICE_API void sluice_client_free(sluice_client *client);
 
@@ -152,9 +163,10 @@ SLUICE_API int sluice_set_key(sluice_client *client, const char *key);
  * @timeout_ms from 1 on; 5,000 unless set. Errors: ARGUMENT. */
 SLUICE_API int sluice_set_timeout(sluice_client *client, int timeout_ms);
 
-/* Called for each effect that the broker refused, each step that failed before it was sent, and each request
- * without a reply. @event is the one that the function was called with; its accessors work, operations do
- * not. NULL if there is none. Borrowed. */
+/* Called for each effect that the broker refused, each step that failed before it was sent, each request
+ * without a reply, and each event of a group that the broker did not accept as finished. @event is the one
+ * that the function was called with; its accessors work, operations do not. NULL if there is none. Borrowed.
+ */
 typedef void sluice_error_fn(sluice_client *client, const sluice_fault *fault, sluice_event *event,
                              void *arg);
 
@@ -186,35 +198,100 @@ SLUICE_API const sluice_fault *sluice_client_fault(const sluice_client *client);
 
 /* ---- Running ---- */
 
-/* A handler function. What it returns: 0: the operations that it queued are sent. A negative value of
- * `enum sluice_error`: none is, and on_error is told; so `return sluice_answer(...);` is a good last line.
- * Other values are kept for later versions. When a document or an operation of the function was wrong,
- * nothing is sent either, whatever it returns. */
+enum {
+    SLUICE_DONE = 0,  /* handled */
+    SLUICE_RETRY = 1, /* not now: see sluice_retry() */
+    SLUICE_LATER = 2  /* not finished yet: see sluice_finish() */
+};
+
+/* A handler function, called with an event that it watches, or that it handles as a member of a group. What
+ * it returns says what becomes of the operations that it queued:
+ *
+ * SLUICE_DONE (0): they are sent. In a group they are one step with the end of the event, applied wholly or
+ * not at all: if the process dies before, another member gets the event, and nothing was done twice.
+ * SLUICE_RETRY, only in a group: dropped. The event comes again after the time of sluice_retry(), or a
+ * second, as one more attempt, to any member. SLUICE_LATER, only in a group: kept. Event and values stay
+ * valid, and operations can be queued, until sluice_finish(). Meanwhile functions are called with other
+ * events, but with none of this connection beyond `per_conn`. A negative value of `enum sluice_error`:
+ * dropped; so `return sluice_answer(...);` is a good last line. In a group what may be better next time
+ * (TIMEOUT, NOMEM, CONFLICT, OVERLOADED, LIMIT, NEW_EPOCH) is as SLUICE_RETRY, and on_log is told. Everything
+ * else ends the event: on_error is told, and a client that asked gets `failed` with the fault's message.
+ * Where events are watched on_error is told of any error.
+ *
+ * Other values are errors (ARGUMENT, STATE). When a document or an operation of the function was wrong, that
+ * is its error, whatever it returns (with SLUICE_LATER: once it is finished). */
 typedef int sluice_handler_fn(sluice_event *event, void *arg);
 
 /* Call @fn with each event that matches @pattern: an exact name ("chat:say"), "chat:*" (any depth below chat,
- * not chat itself), "*" (all that clients send), "@connect" or "@*" (the broker's own). This subscribes:
- * every subscriber gets its own copy, at most once. Where several patterns of a client match, each function
- * is called, in the order of the subscriptions. @arg is passed through. @options is a document in the way of
- * sluice_doc(), or NULL; no option is known to this version. Before or after sluice_connect(). Errors:
- * ARGUMENT (bad pattern or unknown option), NOMEM. Source: op `subscribe`. */
+ * not chat itself), "*" (all that clients send), "@connect" or "@*" (the broker's own). @arg is passed
+ * through.
+ * @options is a document in the way of sluice_doc(), or NULL:
+ *
+ *     group         1 to 64 letters, digits and _ - . / : handle the events, as a member of this group
+ *     per_conn      how many events of one connection may be held at once, 1 (as it is unless set) to 256
+ *     lease_ms      how long the function may take for an event, 100 to 3,600,000; 30,000 unless set. Then it
+ *                   is taken away, and what the function says of it is refused; see sluice_extend()
+ *     session_keys  a list of the keys of the session that the events bring along; all unless set
+ *     max           how many events may be held at once, 1 to 1,024; 64 unless set. While functions are slow
+ *                   the library asks for fewer, so that idle members get them
+ *
+ * Without `group` the events are watched: every subscriber gets its own copy, at most once. Where several of
+ * these patterns match, each function is called, in the order of the subscriptions.
+ *
+ * With `group` they are handled: each goes to one member of the group, at least once, one after the other for
+ * each connection, and waits for one while none is there. All patterns of a client with the same group make
+ * one membership, with the same options (given once, or each time the same); of several that match, the first
+ * one subscribed handles the event. A client is a member of at most 8 groups. Subscribing to more while it
+ * runs joins anew once nothing is held.
+ *
+ * Before or after sluice_connect(). Errors: ARGUMENT (bad pattern, unknown option, options that contradict
+ * earlier ones of the group, a pattern that the group has already), DOC, NOMEM. Source: ops `subscribe`,
+ * `join`. */
 SLUICE_API int sluice_subscribe(sluice_client *client, const char *pattern, sluice_handler_fn *fn, void *arg,
                                 const char *options, ...) SLUICE_PRINTF(5, 6);
 
+/* Say when an event of a group comes again: `return sluice_retry(event, 500);`. Returns SLUICE_RETRY.
+ * @retry_ms from 0 to 3,600,000; what is beyond counts as the nearest of these. */
+SLUICE_API int sluice_retry(sluice_event *event, int retry_ms);
+
+/* The end of an event whose function returned SLUICE_LATER: @result is what the function would have returned
+ * (SLUICE_LATER is an ARGUMENT error). At any time on the client's thread: between calls of sluice_poll(),
+ * inside other functions, or inside its own before it returns. The next sluice_poll() tells the broker, and
+ * sluice_fd() is readable at once. @event and its values end with this. Errors: LEASE_EXPIRED: it was taken
+ * away meanwhile (its lease, a lost link, a new start of the broker), so nothing of it is applied, which is
+ * no fault of anybody and on_error is not told; STATE: not such an event; ARGUMENT (@event stays as it is).
+ */
+SLUICE_API int sluice_finish(sluice_event *event, int result);
+
+/* Begin the lease of an event anew, while its function runs or keeps it. Waits for the broker. Only work that
+ * takes longer than the lease needs this: events that wait in the library are looked after. Errors:
+ * LEASE_EXPIRED, UNKNOWN_MEMBER, NEW_EPOCH: it was taken away, another member may be at it; TIMEOUT; STATE:
+ * not an event of a group. Source: op `extend`. */
+SLUICE_API int sluice_extend(sluice_event *event);
+
 /* Take every event that has come, call the functions, send the effects of all of them in one request (in
- * several where they exceed what one may carry). Waits at most @timeout_ms for something to happen (0: not at
- * all, negative: without limit). Effects whose reply is still under way when it returns are looked after by
- * the next call. Returns how many function calls were made, or SLUICE_E_STOPPED once after sluice_stop(),
- * SLUICE_E_STATE inside a handler function, NOMEM, SYSTEM. */
+ * several where they exceed what one may carry). What members have finished goes with the request for more
+ * events. Where functions are slow neither waits for all of them. Waits at most @timeout_ms for something to
+ * happen (0: not at all, negative: without limit). Effects whose reply is still under way when it returns are
+ * looked after by the next call. Returns how many function calls were made, or SLUICE_E_STOPPED once after
+ * sluice_stop() (a member has finished and left before), SLUICE_E_STATE inside a handler function, NOMEM,
+ * SYSTEM. */
 SLUICE_API int sluice_poll(sluice_client *client, int timeout_ms);
 
 /* sluice_poll() until sluice_stop(); then waits for the replies to effects under way. Returns 0 when stopped,
  * or an error of sluice_poll(). */
 SLUICE_API int sluice_run(sluice_client *client);
 
-/* Make sluice_poll() and sluice_run() return, now or when next called. Any thread, and signal handlers; the
- * client must live. */
+/* Make sluice_poll() and sluice_run() return SLUICE_E_STOPPED, or 0. At once, where nothing is held as a
+ * member of a group. A member first drains: it asks for no more events, its functions are called with those
+ * that it has, those that are kept (SLUICE_LATER) are waited for, all their ends are told to the broker, and
+ * it leaves; so a handler that is stopped costs no event an attempt. sluice_poll() does this over as many
+ * calls as it takes and returns meanwhile as ever. Any thread, and signal handlers; the client must live. */
 SLUICE_API void sluice_stop(sluice_client *client);
+
+/* How long that takes at most; then the member leaves, and what it holds goes to others. @drain_ms from 0 on;
+ * 10,000 unless set. Errors: ARGUMENT. */
+SLUICE_API int sluice_set_drain(sluice_client *client, int drain_ms);
 
 /* Call sluice_stop() on SIGTERM and SIGINT. A second signal ends the process as if nothing had been set. What
  * was set before comes back with sluice_client_free(). Errors: SYSTEM (also beyond 16 clients), ARGUMENT. */
@@ -225,8 +302,8 @@ SLUICE_API int sluice_stop_on_signals(sluice_client *client);
  * Negative: SYSTEM, ARGUMENT. */
 SLUICE_API int sluice_fd(sluice_client *client);
 
-/* Whether the broker knows the subscriptions and events get here: from now on none passes unseen. Changes
- * only inside sluice_poll() and sluice_run(). */
+/* Whether the broker knows the subscriptions and events get here, and all groups were joined: from now on
+ * none passes unseen. Changes only inside sluice_poll() and sluice_run(). */
 SLUICE_API bool sluice_is_ready(const sluice_client *client);
 
 /* ---- Steps without an event ---- */
@@ -252,13 +329,23 @@ SLUICE_API sluice_client *sluice_event_client(const sluice_event *event);
 SLUICE_API const char *sluice_event_name(const sluice_event *event);
 SLUICE_API const char *sluice_event_conn(const sluice_event *event);  /* the connection that sent it */
 SLUICE_API const char *sluice_event_epoch(const sluice_event *event); /* the broker's, at that time */
-SLUICE_API uint64_t sluice_event_seq(const sluice_event *event);      /* counts per event name */
+SLUICE_API uint64_t sluice_event_seq(const sluice_event *event);      /* counts per group, or event name */
 SLUICE_API int64_t sluice_event_time_ms(const sluice_event *event);   /* since 1970 */
+
+/* Of an event that is handled in a group: 1 when it is handed out for the first time, 2 for the second time,
+ * ... 0 where it is watched. */
+SLUICE_API unsigned sluice_event_attempt(const sluice_event *event);
+
+/* What names an event of a group for ever, the same on each attempt: "epoch/group/seq". A handler that keeps
+ * it in its own database, in the transaction of its work, does nothing twice there either. "" where it is
+ * watched. Belongs to the event. */
+SLUICE_API const char *sluice_event_key(sluice_event *event);
 
 /* The payload, or NULL if the client sent none. It may be of any type: the client chose it. */
 SLUICE_API const sluice_value *sluice_event_payload(sluice_event *event);
 
-/* The connection's session as it was when the event was published, and its version. */
+/* The connection's session as it was when the event was published, or handed out to the member (then with
+ * what the events before it did; only the keys of `session_keys`), and its version. */
 SLUICE_API const sluice_value *sluice_event_session(sluice_event *event);
 SLUICE_API uint64_t sluice_event_version(const sluice_event *event);
 
@@ -394,7 +481,8 @@ SLUICE_API int sluice_answer_to(sluice_event *event, const char *conn, const slu
 
 /* Answer the event's question with an error. @code for programs ("not_allowed"), @message for people (NULL:
  * none). Options: `temporary` (true: the client may try again), `data` (anything). Otherwise as
- * sluice_answer(). */
+ * sluice_answer(). In a group an event that is no question, and for which nothing else is queued, counts as
+ * refused, and not as handled. */
 SLUICE_API int sluice_refuse(sluice_event *event, const char *code, const char *message,
                              const sluice_value *options);
 
@@ -435,8 +523,8 @@ SLUICE_API int sluice_queue(sluice_event *event, const sluice_value *op);
  *
  * These wait for the broker, at most for the client's timeout. They are no part of the step: they see the
  * sessions as they are before the step's own effects, and what they change stays changed if the step fails
- * later. (Effects of events whose function has returned are sent before them.) A refusal is returned and does
- * not fail the step. */
+ * later. (Effects of watched events whose function has returned are sent before them; in a group they are
+ * under way with the next turn.) A refusal is returned and does not fail the step. */
 
 /* Take the operation that was queued last (its function's return value is @queued, which is passed on if it
  * is an error) and run it at once:

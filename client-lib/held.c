@@ -1,0 +1,99 @@
+#include "held.h"
+
+#include <string.h>
+
+#include "event.h"
+
+static void insert_behind(struct held_list *list, struct sluice_event *place, struct sluice_event *event)
+{
+    struct sluice_event *next = place ? place->held.next : list->first;
+
+    event->held.list = list;
+    event->held.prev = place;
+    event->held.next = next;
+    if (place)
+        place->held.next = event;
+    else
+        list->first = event;
+    if (next)
+        next->held.prev = event;
+    else
+        list->last = event;
+    list->count++;
+}
+
+void held_append(struct held_list *list, struct sluice_event *event)
+{
+    insert_behind(list, list->last, event);
+}
+
+void held_remove(struct sluice_event *event)
+{
+    struct held *held = &event->held;
+    struct held_list *list = held->list;
+
+    if (!list)
+        return;
+    if (held->prev)
+        held->prev->held.next = held->next;
+    else
+        list->first = held->next;
+    if (held->next)
+        held->next->held.prev = held->prev;
+    else
+        list->last = held->prev;
+    list->count--;
+    held->list = NULL;
+    held->prev = held->next = NULL;
+}
+
+bool held_chain(const struct held_list *list, struct sluice_event *event)
+{
+    for (struct sluice_event *other = list->last; other; other = other->held.prev) {
+        if (other == event || other->held.after || strcmp(other->conn, event->conn) != 0)
+            continue;
+        other->held.after = event;
+        event->held.before = other;
+        return true;
+    }
+    return false;
+}
+
+void held_unchain(struct sluice_event *event)
+{
+    struct sluice_event *before = event->held.before, *after = event->held.after;
+
+    if (before)
+        before->held.after = after;
+    if (after)
+        after->held.before = before;
+    event->held.before = event->held.after = NULL;
+    if (!after || before || !event->held.list || after->held.list != event->held.list)
+        return;
+    held_remove(after);
+    insert_behind(event->held.list, event, after);
+}
+
+void held_leave(struct sluice_event *event)
+{
+    held_unchain(event);
+    held_remove(event);
+}
+
+struct sluice_event *held_sendable(const struct held_list *list, struct sluice_event *from)
+{
+    struct sluice_event *event = from ? from : list->first;
+
+    while (event && event->held.before)
+        event = event->held.next;
+    return event;
+}
+
+struct sluice_event *held_find(const struct held_list *list, uint64_t seq)
+{
+    struct sluice_event *event = list->first;
+
+    while (event && event->seq != seq)
+        event = event->held.next;
+    return event;
+}
