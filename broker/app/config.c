@@ -82,6 +82,9 @@ void config_deinit(struct config *c)
         free(c->kept[i]);
     free(c->kept);
     free(c->batches);
+    for (size_t i = 0; i < c->group_count; i++)
+        text_list_clear(&c->groups[i].events);
+    free(c->groups);
     *c = (struct config){0};
 }
 

@@ -15,7 +15,7 @@
 #include "wire/buf.h"
 #include "ws/ws.h"
 
-#define CONFIG_SETTINGS_MAX 64
+#define CONFIG_SETTINGS_MAX 80
 #define CONFIG_LIST_MAX     32 /* addresses, headers */
 
 /* Where a value came from. */
@@ -38,6 +38,13 @@ struct config_batch {
     struct origin origin;
 };
 
+/* A group that the file declares. */
+struct config_group {
+    struct group_rule rule;
+    struct text_list events; /* the rule's */
+    struct origin origin;
+};
+
 struct config {
     struct core_options core; /* complete after config_load(), but for epoch and seed */
     struct ws_options ws;     /* but for loop and counters */
@@ -54,6 +61,8 @@ struct config {
     struct text_list index;
     struct config_batch *batches;
     size_t batch_count;
+    struct config_group *groups;
+    size_t group_count;
     enum log_level log_level;
     unsigned drain_ms;
     bool is_insecure;

@@ -1,6 +1,5 @@
 #include "app/config_batches.h"
 
-#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,39 +15,9 @@ static const char *const keys[] = {"event", "interval_ms", "max_items", "max_byt
 #define BYTES_MAX    (256 * 1024)
 #define FIELD_MAX    128
 
-static int wrong_type(const struct reading *r, const cJSON *item, const char *wanted)
-{
-    return config_fault(r->config, reading_value_origin(r, item), "%s: must be %s, not %s", item->string,
-                        wanted, json_type_name(item));
-}
-
-static void take_number(const struct reading *r, const cJSON *item, unsigned min, unsigned max, unsigned *out)
-{
-    double number = item->valuedouble;
-    if (!cJSON_IsNumber(item))
-        wrong_type(r, item, "a number");
-    else if (!(number >= min && number <= max))
-        config_fault(r->config, reading_value_origin(r, item), "%s: %.15g is not %u to %u", item->string,
-                     number, min, max);
-    else if (number != floor(number))
-        config_fault(r->config, reading_value_origin(r, item), "%s: %.15g is not a whole number",
-                     item->string, number);
-    else
-        *out = (unsigned)number;
-}
-
-/* NULL with a fault when it is no string. */
-static const char *take_text(const struct reading *r, const cJSON *item)
-{
-    if (cJSON_IsString(item))
-        return config_keep(r->config, item->valuestring, strlen(item->valuestring));
-    wrong_type(r, item, "a string");
-    return NULL;
-}
-
 static void take_event(const struct reading *r, const cJSON *item, struct batch_rule *rule)
 {
-    const char *text = take_text(r, item);
+    const char *text = reading_text(r, item);
     const char *why = text ? event_name_fault(text, strlen(text)) : NULL;
     rule->event = text ? text : "";
     if (why)
@@ -57,7 +26,7 @@ static void take_event(const struct reading *r, const cJSON *item, struct batch_
 
 static void take_keep(const struct reading *r, const cJSON *item, struct batch_rule *rule)
 {
-    const char *text = take_text(r, item);
+    const char *text = reading_text(r, item);
     if (text && strcmp(text, "latest") == 0)
         rule->keep = BATCH_KEEP_LATEST;
     else if (text && strcmp(text, "all") != 0)
@@ -67,7 +36,7 @@ static void take_keep(const struct reading *r, const cJSON *item, struct batch_r
 
 static void take_latest_by(const struct reading *r, const cJSON *item, struct batch_rule *rule)
 {
-    const char *text = take_text(r, item);
+    const char *text = reading_text(r, item);
     if (text && (*text == '\0' || strlen(text) > FIELD_MAX))
         config_fault(r->config, reading_value_origin(r, item), "latest_by: \"%s\" has not 1 to %d bytes",
                      text, FIELD_MAX);
@@ -77,29 +46,23 @@ static void take_latest_by(const struct reading *r, const cJSON *item, struct ba
 static void take_member(const struct reading *r, const cJSON *item, struct batch_rule *rule)
 {
     const char *key = item->string;
-    unsigned bytes = 0;
+    uint64_t number = 0;
     if (strcmp(key, "event") == 0) {
         take_event(r, item, rule);
     } else if (strcmp(key, "interval_ms") == 0) {
-        take_number(r, item, 0, INTERVAL_MAX, &rule->interval_ms);
+        reading_number(r, item, 0, INTERVAL_MAX, &number);
+        rule->interval_ms = (unsigned)number;
     } else if (strcmp(key, "max_items") == 0) {
-        take_number(r, item, 1, ITEMS_MAX, &rule->max_items);
+        reading_number(r, item, 1, ITEMS_MAX, &number);
+        rule->max_items = (unsigned)number;
     } else if (strcmp(key, "max_bytes") == 0) {
-        take_number(r, item, 1, BYTES_MAX, &bytes);
-        rule->max_bytes = bytes;
+        reading_number(r, item, 1, BYTES_MAX, &number);
+        rule->max_bytes = (size_t)number;
     } else if (strcmp(key, "keep") == 0) {
         take_keep(r, item, rule);
     } else {
         take_latest_by(r, item, rule);
     }
-}
-
-static bool is_known(const char *key)
-{
-    for (const char *const *known = keys; *known; known++)
-        if (strcmp(key, *known) == 0)
-            return true;
-    return false;
 }
 
 /* What the members of one batch must be together. `latest_by` says by itself that the latest are kept. */
@@ -129,9 +92,7 @@ static int take(const struct reading *r, const cJSON *object, struct config_batc
     *batch = (struct config_batch){.origin = reading_value_origin(r, object)};
     cJSON_ArrayForEach(item, object)
     {
-        if (!is_known(item->string))
-            reading_unknown_key(r, item, keys);
-        else if (!reading_is_repeated(r, object, item))
+        if (reading_is_member(r, object, item, keys))
             take_member(r, item, &batch->rule);
     }
     bool is_whole = r->config->fault_count == before && !r->config->is_short;

@@ -8,6 +8,7 @@
 #include <cjson/cJSON.h>
 
 #include "app/config_batches.h"
+#include "app/config_groups.h"
 #include "app/json_text.h"
 #include "app/reading.h"
 #include "app/settings.h"
@@ -63,6 +64,8 @@ static int apply(const struct reading *r, const struct setting *s, const cJSON *
         return apply_list(r, s, item);
     case SETTING_BATCHES:
         return config_batches_apply(r, s, item);
+    case SETTING_GROUPS:
+        return config_groups_apply(r, s, item);
     }
     return -1;
 }

@@ -156,7 +156,8 @@ void options_help(FILE *out)
         "  sluiced --config sluice.json --check          is the file right?\n\n"
         "A config file: {\"listen\": \"[::]:8080\", \"headers\": [\"cookie\"], // and so on\n"
         "                \"batches\": [{\"event\": \"cursor\", \"interval_ms\": 50, \"keep\": "
-        "\"latest\"}]}\n\n"
+        "\"latest\"}],\n"
+        "                \"groups\": {\"chat\": {\"events\": [\"chat:*\", \"@disconnect\"]}}}\n\n"
         "It ends with 0 after SIGTERM or SIGINT, 1 when it cannot start, 2 for a wrong command line.\n",
         out);
     config_deinit(&defaults);

@@ -1,5 +1,7 @@
 #include "app/reading.h"
 
+#include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "app/json_text.h"
@@ -41,6 +43,45 @@ int reading_unknown_key(const struct reading *r, const cJSON *item, const char *
         return config_fault(r->config, reading_key_origin(r, item),
                             "unknown key \"%s\"; did you mean \"%s\"?", item->string, meant);
     return config_fault(r->config, reading_key_origin(r, item), "unknown key \"%s\"", item->string);
+}
+
+int reading_wrong_type(const struct reading *r, const cJSON *item, const char *wanted)
+{
+    return config_fault(r->config, reading_value_origin(r, item), "%s: must be %s, not %s", item->string,
+                        wanted, json_type_name(item));
+}
+
+int reading_number(const struct reading *r, const cJSON *item, uint64_t min, uint64_t max, uint64_t *out)
+{
+    double number = item->valuedouble;
+    struct origin origin = reading_value_origin(r, item);
+    if (!cJSON_IsNumber(item))
+        return reading_wrong_type(r, item, "a number");
+    if (!(number >= (double)min && number <= (double)max))
+        return config_fault(r->config, origin, "%s: %.15g is not %" PRIu64 " to %" PRIu64, item->string,
+                            number, min, max);
+    if (number != floor(number))
+        return config_fault(r->config, origin, "%s: %.15g is not a whole number", item->string, number);
+    *out = (uint64_t)number;
+    return 0;
+}
+
+const char *reading_text(const struct reading *r, const cJSON *item)
+{
+    if (cJSON_IsString(item))
+        return config_keep(r->config, item->valuestring, strlen(item->valuestring));
+    reading_wrong_type(r, item, "a string");
+    return NULL;
+}
+
+bool reading_is_member(const struct reading *r, const cJSON *object, const cJSON *item,
+                       const char *const *known)
+{
+    for (const char *const *key = known; *key; key++)
+        if (strcmp(item->string, *key) == 0)
+            return !reading_is_repeated(r, object, item);
+    reading_unknown_key(r, item, known);
+    return false;
 }
 
 bool reading_is_repeated(const struct reading *r, const cJSON *object, const cJSON *item)

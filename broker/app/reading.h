@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <cjson/cJSON.h>
 
@@ -28,6 +29,20 @@ struct origin reading_key_origin(const struct reading *r, const cJSON *item);
 
 /* A fault: the key of @item is none of @known (ends with NULL). Always -1. */
 int reading_unknown_key(const struct reading *r, const cJSON *item, const char *const *known);
+
+/* A fault: the value of @item is not @wanted ("a number"). Always -1. */
+int reading_wrong_type(const struct reading *r, const cJSON *item, const char *wanted);
+
+/* The whole number that @item is, @min to @max, into @out. 0, or -1 with a fault. */
+int reading_number(const struct reading *r, const cJSON *item, uint64_t min, uint64_t max, uint64_t *out);
+
+/* The string that @item is, which lives as long as the config; NULL with a fault if it is none (or when
+ * memory is refused). */
+const char *reading_text(const struct reading *r, const cJSON *item);
+
+/* Whether @item has one of the keys @known (ends with NULL), and has it for the first time in @object. */
+bool reading_is_member(const struct reading *r, const cJSON *object, const cJSON *item,
+                       const char *const *known);
 
 /* Whether a member before @item in @object has its key: a fault, since cJSON finds only the first and
  * somebody may change the second. */

@@ -104,6 +104,7 @@ static const char clients[] = "Clients";
 static const char messages[] = "Messages, questions and sessions";
 static const char batching[] = "Batches";
 static const char handlers[] = "Handlers";
+static const char grouping[] = "Groups";
 
 const struct setting SETTINGS[] = {
     /* clang-format off */
@@ -215,6 +216,32 @@ const struct setting SETTINGS[] = {
      .help = "how long a handler's subscribe counts unless it is repeated; then clients may get no_handler"},
     {handlers, "alive_ms", SETTING_UNSIGNED, SETTING_ANYWHERE, AT(core.alive_ms), "MS", 10, HOUR_MS,
      .help = "time between two @alive"},
+
+    {grouping, "max_groups", SETTING_UNSIGNED, SETTING_ANYWHERE, AT(core.max_groups), "N", 1, 65536,
+     .help = "groups at a time; a join that needs one more is refused (limit)"},
+    {grouping, "max_members", SETTING_UNSIGNED, SETTING_ANYWHERE, AT(core.max_members), "N", 1, 65536,
+     .help = "members of all groups at a time; one more is refused (limit)"},
+    {grouping, "group_backlog", SETTING_UNSIGNED, SETTING_ANYWHERE, AT(core.group_backlog), "N", 1, 10000000,
+     .help = "events of one group that wait or are being handled; then the group is full, and its on_full says what happens (overloaded)"},
+    {grouping, "group_backlog_bytes", SETTING_SIZE, SETTING_ANYWHERE, AT(core.group_backlog_bytes), "BYTES", 4 * KIB, KIB * 64 * MIB,
+     .help = "bytes of these events, likewise (overloaded)"},
+    {grouping, "group_pause_max_ms", SETTING_UNSIGNED, SETTING_ANYWHERE, AT(core.group_pause_max_ms), "MS", 0, DAY_MS,
+     .help = "how long a full group with on_full pause leaves the connections that feed it unread; then it refuses what they send (overloaded)"},
+    {grouping, "group_keep_ms", SETTING_UNSIGNED, SETTING_ANYWHERE, AT(core.group_keep_ms), "MS", 0, DAY_MS,
+     .help = "how long a group still takes events that no member lists any more; then those that wait are dead (unlisted)"},
+    {grouping, "group_lease_ms", SETTING_UNSIGNED, SETTING_ANYWHERE, AT(core.group_lease_ms), "MS", 100, HOUR_MS,
+     .help = "lease of members that ask for none: an event not done by then goes to another member"},
+    {grouping, "group_max_attempts", SETTING_UNSIGNED, SETTING_ANYWHERE, AT(core.group_max_attempts), "N", 1, 1000,
+     .help = "how often an event is handed out before it is dead (failed)"},
+    {grouping, "group_dead", SETTING_UNSIGNED, SETTING_ANYWHERE, AT(core.group_dead), "N", 0, 1000000,
+     .help = "dead events that each group keeps to be looked at; the oldest is forgotten for another"},
+    {grouping, "group_dead_bytes", SETTING_SIZE, SETTING_ANYWHERE, AT(core.group_dead_bytes), "BYTES", 0, 1024 * MIB,
+     .help = "bytes of these dead events, likewise"},
+    {grouping, "link_grace_ms", SETTING_UNSIGNED, SETTING_ANYWHERE, AT(core.link_grace_ms), "MS", 0, HOUR_MS,
+     .help = "time for a member to come back after its link over TCP has ended; then what it held goes to others"},
+    {grouping, "groups", SETTING_GROUPS, SETTING_FILE_ONLY, AT(groups), "{...}",
+     .help = "groups that are there from the start, by name: objects with events, on_full (pause or refuse), max_age_ms, "
+             "max_attempts, backlog, backlog_bytes"},
     /* clang-format on */
 };
 

@@ -17,7 +17,8 @@ enum setting_kind {
     SETTING_TEXT,  /* const char * */
     SETTING_LIST,  /* struct text_list: the option may be repeated; in the file one text or a list of texts */
     SETTING_LEVEL, /* enum log_level, by its name */
-    SETTING_BATCHES
+    SETTING_BATCHES,
+    SETTING_GROUPS
 };
 
 enum setting_place { SETTING_ANYWHERE, SETTING_LINE_ONLY, SETTING_FILE_ONLY };

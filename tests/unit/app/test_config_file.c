@@ -113,6 +113,39 @@ static const struct {
      "c.json:1:47: the key \"event\" is there twice\n"},
     {"{\"batches\": [{\"event\": \"a\", \"interval_ms\": 5},\n{\"event\": \"a\", \"interval_ms\": 6}]}",
      "c.json:2:1: batches: the event \"a\" is there twice\n"},
+    /* groups */
+    {"{\"groups\": []}", "c.json:1:12: groups: must be an object of groups by name, not a list\n"},
+    {"{\"groups\": {\"a\": [\"x\"]}}", "c.json:1:18: groups: \"a\" must be an object, not a list\n"},
+    {"{\"groups\": {\"a:b\": {}}}",
+     "c.json:1:13: groups: the name \"a:b\" has other characters than A-Z a-z 0-9 _ - . /\n"},
+    {"{\"groups\": {\"\": {}}}", "c.json:1:13: groups: the name \"\" has not 1 to 64 bytes\n"},
+    {"{\"groups\": {\"0123456789012345678901234567890123456789012345678901234567890123x\": {}}}",
+     "c.json:1:13: groups: the name \"0123456789012345678901234567890123456789012345678901234567890123x\" "
+     "has "
+     "not 1 to 64 bytes\n"},
+    {"{\"groups\": {\"a\": {},\n\"a\": {}}}", "c.json:2:1: the key \"a\" is there twice\n"},
+    {"{\"groups\": {\"a\": {\"events\": \"x\"}}}",
+     "c.json:1:29: events: must be a list of strings, not a string\n"},
+    {"{\"groups\": {\"a\": {\"events\": [\"x\",\n3]}}}",
+     "c.json:2:1: events: must be a string, not a number\n"},
+    {"{\"groups\": {\"a\": {\"events\": [\"x:*y\"]}}}",
+     "c.json:1:30: events: \"x:*y\": a '*' stands alone, after a ':' at the end, or after '@'\n"},
+    {"{\"groups\": {\"a\": {\"events\": [\"x\", \"y\", \"x\"]}}}",
+     "c.json:1:40: events: \"x\" is there twice\n"},
+    {"{\"groups\": {\"a\": {\"event\": [\"x\"]}}}",
+     "c.json:1:19: unknown key \"event\"; did you mean \"events\"?\n"},
+    {"{\"groups\": {\"a\": {\"on_full\": \"drop\"}}}",
+     "c.json:1:30: on_full: \"drop\" is neither pause nor refuse\n"},
+    {"{\"groups\": {\"a\": {\"on_full\": true}}}",
+     "c.json:1:30: on_full: must be a string, not true or false\n"},
+    {"{\"groups\": {\"a\": {\"max_age_ms\": 0}}}", "c.json:1:33: max_age_ms: 0 is not 1 to 604800000\n"},
+    {"{\"groups\": {\"a\": {\"max_attempts\": 1001}}}", "c.json:1:35: max_attempts: 1001 is not 1 to 1000\n"},
+    {"{\"groups\": {\"a\": {\"backlog\": 0}}}", "c.json:1:30: backlog: 0 is not 1 to 10000000\n"},
+    {"{\"groups\": {\"a\": {\"backlog\": 2.5}}}", "c.json:1:30: backlog: 2.5 is not a whole number\n"},
+    {"{\"groups\": {\"a\": {\"backlog_bytes\": 1}}}",
+     "c.json:1:36: backlog_bytes: 1 is not 4096 to 68719476736\n"},
+    {"{\"groups\": {\"a\": {\"backlog\": 5,\n\"backlog\": 6}}}",
+     "c.json:2:1: the key \"backlog\" is there twice\n"},
     /* several at once */
     {"{\n  \"max_ops\": 0,\n  \"nam\": \"x\",\n  \"path\": 3\n}",
      "c.json:2:14: max_ops: 0 is not 1 to 65536\n"
@@ -189,6 +222,61 @@ static void test_comments_and_all_types_are_read(void **state)
     config_deinit(&c);
 }
 
+static void test_groups_are_read(void **state)
+{
+    struct config c;
+    (void)state;
+    try_write("c.json",
+              "{\n"
+              "  \"group_backlog\": 500, \"group_pause_max_ms\": 0,\n"
+              "  \"groups\": {\n"
+              "    \"shop/orders\": {\"events\": [\"order:*\", \"@disconnect\"], \"on_full\": \"refuse\",\n"
+              "                    \"max_age_ms\": 5000, \"max_attempts\": 2, \"backlog\": 10,\n"
+              "                    \"backlog_bytes\": 8192},\n"
+              "    \"chat\": {\"on_full\": \"pause\"},\n"
+              "    \"none\": {\"events\": []}\n"
+              "  }\n"
+              "}\n");
+    int result = try_load(&c, "--config c.json");
+    assert_string_equal(try_faults(&c), "");
+    assert_int_equal(result, 0);
+    assert_int_equal(c.core.group_backlog, 500);
+    assert_int_equal(c.core.group_pause_max_ms, 0);
+    assert_int_equal(c.core.max_members, 1024);
+    assert_int_equal(c.group_count, 3);
+    const struct group_rule *orders = &c.groups[0].rule;
+    assert_string_equal(orders->name, "shop/orders");
+    assert_string_equal(orders->events[0], "order:*");
+    assert_string_equal(orders->events[1], "@disconnect");
+    assert_null(orders->events[2]);
+    assert_true(orders->refuses_when_full);
+    assert_int_equal(orders->max_age_ms, 5000);
+    assert_int_equal(orders->max_attempts, 2);
+    assert_int_equal(orders->backlog, 10);
+    assert_int_equal(orders->backlog_bytes, 8192);
+    assert_int_equal(c.groups[0].origin.line, 4);
+    assert_string_equal(c.groups[1].rule.name, "chat");
+    assert_null(c.groups[1].rule.events);
+    assert_false(c.groups[1].rule.refuses_when_full);
+    assert_int_equal(c.groups[1].rule.backlog, 0);
+    assert_null(c.groups[2].rule.events);
+    config_deinit(&c);
+}
+
+static void test_group_with_too_many_patterns_is_refused(void **state)
+{
+    char text[2048] = "{\"groups\": {\"a\": {\"events\": [\"e0\"";
+    struct config c;
+    (void)state;
+    for (int i = 1; i <= 64; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), ", \"e%d\"", i);
+    strcat(text, "]}}}");
+    try_write("c.json", text);
+    assert_int_equal(try_load(&c, "--check --config c.json"), -1);
+    assert_string_equal(try_faults(&c), "c.json:1:29: events: has more than 64 patterns\n");
+    config_deinit(&c);
+}
+
 static void test_missing_file_is_told(void **state)
 {
     (void)state;
@@ -236,6 +324,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_bad_files_are_refused_at_their_place, try_enter, try_leave),
         cmocka_unit_test_setup_teardown(test_comments_and_all_types_are_read, try_enter, try_leave),
+        cmocka_unit_test_setup_teardown(test_groups_are_read, try_enter, try_leave),
+        cmocka_unit_test_setup_teardown(test_group_with_too_many_patterns_is_refused, try_enter, try_leave),
         cmocka_unit_test_setup_teardown(test_missing_file_is_told, try_enter, try_leave),
         cmocka_unit_test_setup_teardown(test_more_than_twenty_faults_are_counted, try_enter, try_leave),
         cmocka_unit_test_setup_teardown(test_every_setting_is_a_key, try_enter, try_leave),

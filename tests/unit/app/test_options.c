@@ -73,6 +73,8 @@ static void test_bad_options_are_refused_with_2(void **state)
         {"--insecure=maybe", "--insecure: must be true or false, not \"maybe\""},
         {"--batches x", "--batches: can be set in the config file only\nsluiced: unexpected argument \"x\"; "
                         "see sluiced --help"},
+        {"--groups x", "--groups: can be set in the config file only\nsluiced: unexpected argument \"x\"; "
+                       "see sluiced --help"},
         {"--listen [::1]", "--listen: \"[::1]\" has no port; write [IPV6]:PORT, for example [::1]:8080"},
         {"--log-level loud", "--log-level: \"loud\" is none of error, warn, info, debug"},
         {"--calls tcp://0.0.0.0:5555",
