@@ -1,197 +1,115 @@
-"""Echo rows: the load generator against a raw epoll echo and, in turn, against Sluice with one echo handler."""
+"""Echo rows: the load generator against a raw epoll echo and against Sluice with echo handlers, through a subscriber and
+through a group; and the latency of one message beside a bare bridge on the same libraries."""
 
-import dataclasses
-import json
-import os
 import signal
-import statistics
-import time
 
-from .figures import SPREAD_MAX_PERCENT, pair, ratio, whole
-from .processes import Failed, cpu_seconds, free_port, stop_and_wait
+from .load import check
+from .processes import Failed, Skipped, stop_and_wait
+from .rows import Measure, Row, at_least, at_most
 
-SIDES = ("limit", "sluice")
-HEADER = ["row", "measure", "raw epoll", "sluice", "ratio", "spread", "p50 us", "p99 us", "wsload CPU %",
-          "servers' CPU %"]
+MESSAGES = {"": ["-p", 64], "-1k": ["-p", 1024, "-t", "mixed"]}
 
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    name: str
-    connections: int
-    in_flight: int
-    measures: tuple  # what is compared: names in Run.figure()
-    payload_bytes: int = 64
+# What sluice-echo is started with, once for each member.
+HANDLERS = {
+    "subscriber": [[]],
+    "group": [["--group", "echo"]],
+    "group16": [["--group", "echo", "--per-conn", "16"]],
+    "members2": [["--group", "echo"]] * 2,
+    "members4": [["--group", "echo"]] * 4,
+}
 
 
-ROWS = (
-    Row("echo-100x16", 100, 16, ("echoes/s",)),
-    Row("echo-100x1", 100, 1, ("echoes/s",)),
-    Row("echo-1000x1", 1000, 1, ("echoes/s",)),
-    Row("echo-1x1", 1, 1, ("p50 us", "p99 us")),
-)
+def echo_side(world, version, kind):
+    """The Sluice of `version` whose handlers are of `kind`; checked and kept running."""
+    if kind not in version.sides:
+        if kind != "subscriber" and not version.knows("sluice-echo", "--group"):
+            raise Skipped("sluice-echo of %s does not know --group" % (version.name or "this version"))
+        handlers = [["sluice-echo", "--broker", "CALLS", "--events", "echo", *more] for more in HANDLERS[kind]]
+        side = world.start_sluice(version, version.name + kind, handlers)
+        world.wait_answers(side)
+        check_stopped_handlers(world, side)
+        version.sides[kind] = side
+    return version.sides[kind]
 
 
-class Run:
-    """One run of the load generator against one side."""
-
-    def __init__(self, report, server_cpu_percent):
-        self.report = report
-        self.server_cpu_percent = server_cpu_percent
-
-    def figure(self, measure):
-        if measure == "echoes/s":
-            return self.report["echoes_per_s"]
-        return self.report["latency_us"][measure.split()[0]]
-
-    def as_json(self):
-        return dict(self.report, server_cpu_percent=self.server_cpu_percent)
-
-
-class World:
-    """Both servers and the handler, running."""
-
-    def __init__(self, processes, build_dir):
-        self.processes = processes
-        self.build_dir = build_dir
-        self.urls = {}
-        self.servers = {}
-        self.start_limit()
-        self.start_sluice()
-
-    def program(self, name):
-        return os.path.join(self.build_dir, name)
-
-    def start_limit(self):
-        port = free_port()
-        limit = self.processes.start("limit_echo", [self.program("limit_echo"), "--port", str(port)])
-        self.processes.wait_port(limit, port)
-        self.urls["limit"] = "ws://127.0.0.1:%d/ws" % port
-        self.servers["limit"] = [limit]
-
-    def start_sluice(self):
-        port = free_port()
-        calls = "ipc://%s/calls" % self.processes.directory
-        broker = self.processes.start("sluiced", [
-            self.program("sluiced"), "--listen", "127.0.0.1:%d" % port, "--calls", calls,
-            "--events", "ipc://%s/events" % self.processes.directory])
-        self.processes.wait_port(broker, port)
-        handler = self.processes.start("sluice-echo", [self.program("sluice-echo"), "--broker", calls,
-                                                       "--events", "echo"])
-        self.urls["sluice"] = "ws://127.0.0.1:%d/ws" % port
-        self.servers["sluice"] = [broker, handler]
-        self.wait_handler()
-
-    @property
-    def handler(self):
-        return self.servers["sluice"][1]
-
-    def wsload(self, side, options, seconds):
-        """Run the load generator. Returns its exit status and report; None where it could not connect."""
-        status, output, said = self.processes.run(
-            "wsload", [self.program("wsload"), "--json", "-", *options, self.urls[side]], seconds + 30)
-        for server in self.servers[side]:
-            self.processes.check_alive(server)
-        if not output:
-            raise Failed("%s: %s" % (side, said))
-        return status, json.loads(output)
-
-    def answers(self, seconds=0.2):
-        """One question after the other, for a short time. Returns the report."""
-        return self.wsload("sluice", ["-w", "0", "-d", str(seconds), "--drain", "0.3"], 1)[1]
-
-    def wait_handler(self, tries=50):
-        """Until the handler has announced itself and answers."""
-        report = None
-        for _ in range(tries):
-            report = self.answers(0.05)
-            if report["received"] > 0:
-                return
-            time.sleep(0.1)
-        raise Failed("sluice-echo does not answer: %s" % report["first_problem"])
-
-    def check_stopped_handler(self):
-        """Nothing must come back while the handler process cannot run: else we measure a broker that echoes
-        by itself. Afterwards it must answer again: else the check says nothing. Returns what was counted."""
-        stop_and_wait(self.handler)
-        try:
-            stopped = self.answers()
-        finally:
-            self.handler.send_signal(signal.SIGCONT)
-        resumed = self.answers()
-        if stopped["sent"] == 0 or stopped["received"] > 0:
-            raise Failed("%d of %d messages were answered while the handler process was stopped: whatever this is, "
-                         "it is not the way through the handler" % (stopped["received"], stopped["sent"]))
-        if resumed["received"] == 0:
-            raise Failed("no answer after the handler process went on: %s" % resumed["first_problem"])
-        return {"sent_while_stopped": stopped["sent"], "answers_while_stopped": 0,
-                "answers_after": resumed["received"]}
-
-    def run(self, row, side, seconds, warmup):
-        """Measure one side of a row once."""
-        cpu = sum(map(cpu_seconds, self.servers[side]))
-        began = time.monotonic()
-        status, report = self.wsload(side, ["-c", str(row.connections), "-n", str(row.in_flight),
-                                            "-p", str(row.payload_bytes), "-w", str(warmup), "-d", str(seconds)],
-                                     seconds + warmup)
-        took = time.monotonic() - began
-        cpu = sum(map(cpu_seconds, self.servers[side])) - cpu
-        if status != 0:
-            raise Failed("%s, %s: %s" % (row.name, side, report["first_problem"]))
-        return Run(report, 100 * cpu / took)
+def check_stopped_handlers(world, side):
+    """Nothing must come back while the handler processes cannot run: else we measure a broker that echoes by itself.
+    Afterwards they must answer again: else the check says nothing."""
+    handlers = side.servers[1:]
+    try:
+        for handler in handlers:
+            stop_and_wait(handler)
+        stopped = world.answers(side)
+    finally:
+        for handler in handlers:
+            handler.send_signal(signal.SIGCONT)
+    if stopped["sent"] == 0 or stopped["received"] > 0:
+        raise Failed("%d of %d messages were answered while the handler process was stopped: whatever this is, "
+                     "it is not the way through the handler" % (stopped["received"], stopped["sent"]))
+    world.wait_answers(side)
 
 
-class Outcome:
-    """What the rounds of one row brought."""
+def run_echo(world, side, options, is_sluice):
+    """One run. Returns its figures."""
+    load = world.load(side, ["-w", world.seconds / 4, "-d", world.seconds, *options])
+    if is_sluice:
+        world.seed(side)
+    cpu = side.cpu_seconds()
+    load.run(1.25 * world.seconds)
+    cpu = side.cpu_seconds() - cpu
+    report = check(load.end())
+    side.check_alive()
+    return {"echoes/s": report["echoes_per_s"], "p50 us": report["latency_us"]["p50"],
+            "p99 us": report["latency_us"]["p99"], "wsload CPU %": report["own_cpu_percent"],
+            "servers' CPU %": 100 * cpu / (1.25 * world.seconds)}
 
-    def __init__(self, row):
-        self.row = row
-        self.runs = {side: [] for side in SIDES}
-        self.failures = []
 
-    def measure(self, world, seconds, warmup, limit_first):
-        """One round: both sides, one right after the other. A round in which one fails counts for neither."""
-        try:
-            runs = {side: world.run(self.row, side, seconds, warmup)
-                    for side in (SIDES if limit_first else SIDES[::-1])}
-        except Failed as failure:
-            self.failures.append(str(failure))
-            return
-        for side, run in runs.items():
-            self.runs[side].append(run)
+class Echo(Row):
+    """Echoes per second."""
 
-    def values(self, side, measure):
-        return [run.figure(measure) for run in self.runs[side]]
+    family = "echo"
+    beside = "raw epoll"
 
-    def ratios(self):
-        if not self.runs["limit"]:
-            return {}
-        return {measure: ratio(self.values("sluice", measure), self.values("limit", measure))
-                for measure in self.row.measures}
+    def __init__(self, kind, connections, in_flight, suffix, aim):
+        super().__init__("%s-%dx%d%s" % (kind, connections, in_flight, suffix), [Measure("echoes/s", aim)])
+        self.kind = kind
+        self.options = ["-c", connections, "-n", in_flight, *MESSAGES[suffix]]
+        self.limit_key = ("echo", connections, in_flight, suffix)
 
-    def medians(self, figure):
-        return [statistics.median([figure(run) for run in self.runs[side]]) for side in SIDES]
+    def measure(self, world, version):
+        return run_echo(world, echo_side(world, version, self.kind), self.options, True)
 
-    def lines(self):
-        """For the table, one per measure."""
-        lines = []
-        for measure, of in self.ratios().items():
-            form = whole if measure == "echoes/s" else "{:.1f}".format
-            lines.append([
-                self.row.name, measure, *map(form, self.medians(lambda run, m=measure: run.figure(m))),
-                "%.2f" % of["median"], "%.0f %%" % of["spread_percent"],
-                pair(self.medians(lambda run: run.figure("p50 us"))),
-                pair(self.medians(lambda run: run.figure("p99 us"))),
-                pair(self.medians(lambda run: run.report["own_cpu_percent"])),
-                pair(self.medians(lambda run: run.server_cpu_percent))])
-        return lines
+    def measure_limit(self, world):
+        return run_echo(world, world.limit("echo"), self.options, False)
 
-    def warnings(self):
-        said = ["%s, %s: the rounds scatter by %.0f %% (more than %d %%): do not trust this row"
-                % (self.row.name, measure, of["spread_percent"], SPREAD_MAX_PERCENT)
-                for measure, of in self.ratios().items() if of["spread_percent"] > SPREAD_MAX_PERCENT]
-        return said + ["%s: FAILED: %s" % (self.row.name, failure) for failure in self.failures]
 
-    def as_json(self):
-        return {"row": dataclasses.asdict(self.row), "ratios": self.ratios(), "failures": self.failures,
-                "warnings": self.warnings(), "runs": {side: [run.as_json() for run in self.runs[side]] for side in SIDES}}
+class Latency(Row):
+    """One connection, one message in flight."""
+
+    family = "latency"
+
+    def __init__(self, kind, form, most):
+        super().__init__("latency-" + kind, [Measure("p50 us", at_most(most)), Measure("p99 us", at_most(most))])
+        self.kind = kind
+        self.form = form
+        self.beside = "bridge, " + form
+        self.limit_key = ("latency", kind)
+
+    def measure(self, world, version):
+        return run_echo(world, echo_side(world, version, self.kind), [], True)
+
+    def measure_limit(self, world):
+        return run_echo(world, world.limit(self.form), [], False)
+
+
+# A group with several members beside the raw echo; one member and the subscriber are among the rows before.
+ROWS = [row for suffix in MESSAGES for row in (
+    Echo("subscriber", 100, 16, suffix, at_least(0.35)),
+    Echo("group16", 100, 16, suffix, at_least(0.35)),
+    Echo("group", 100, 16, suffix, at_least(0.15)),
+    *([Echo("members2", 100, 16, suffix, None), Echo("members4", 100, 16, suffix, None)] if suffix == "" else []),
+    Echo("subscriber", 100, 1, suffix, at_least(0.5)),
+    Echo("group", 100, 1, suffix, at_least(0.5)),
+    Echo("subscriber", 1000, 1, suffix, at_least(0.5)),
+    Echo("group", 1000, 1, suffix, at_least(0.5)),
+)] + [Latency("subscriber", "events", 1.5), Latency("group", "turns", 2)]

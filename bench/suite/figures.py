@@ -1,4 +1,4 @@
-"""From the runs of a row to its figures, and to a table."""
+"""From the runs of a row to its figures, and to tables."""
 
 import statistics
 
@@ -21,8 +21,11 @@ def whole(number):
     return "{:,.0f}".format(number)
 
 
-def pair(values, form="{:.0f}"):
-    return " / ".join(form.format(value) for value in values)
+def number(value):
+    """With three digits that say something, or all before the point."""
+    if abs(value) >= 100:
+        return whole(value)
+    return "%.1f" % value if abs(value) >= 10 else "%.2f" % value if abs(value) >= 0.1 else "%.4f" % value
 
 
 def table(header, lines):
@@ -32,3 +35,9 @@ def table(header, lines):
     return "\n".join("  ".join(cell.ljust(width) if at == 0 else cell.rjust(width)
                                for at, (cell, width) in enumerate(zip(line, widths))).rstrip()
                      for line in ruled)
+
+
+def markdown(header, lines):
+    """The same for a document."""
+    ruled = [header, ["---"] + ["---:"] * (len(header) - 1)] + lines
+    return "\n".join("| " + " | ".join(line) + " |" for line in ruled)

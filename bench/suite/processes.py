@@ -15,6 +15,10 @@ class Failed(Exception):
     """Something that was to run did not; the text is for the person at the terminal."""
 
 
+class Skipped(Exception):
+    """A row cannot be measured here, for a reason that is no fault of what is measured."""
+
+
 class Processes:
     """Use as a context: at its end, also by Ctrl-C, SIGTERM or SIGHUP, everything started is gone."""
 
@@ -58,14 +62,17 @@ class Processes:
             process.kill()
             process.wait()
 
-    def start(self, name, command, capture=False):
-        """Start it with its own session (the terminal's Ctrl-C is ours to pass on) and its output in a log."""
+    def start(self, name, command, capture=False, talk=False, env=None):
+        """Start it with its own session (the terminal's Ctrl-C is ours to pass on) and its output in a log.
+        `capture`: its standard output in a pipe; `talk`: that, unbuffered, and its standard input too."""
         path = os.path.join(self.log_dir, name + ".log")
         with open(path, "wb") as log:
             self._is_starting = True
             try:
-                process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log, start_new_session=True,
-                                           stdout=subprocess.PIPE if capture else log)
+                process = subprocess.Popen(
+                    command, stdin=subprocess.PIPE if talk else subprocess.DEVNULL, stderr=log, start_new_session=True,
+                    stdout=subprocess.PIPE if capture or talk else log, bufsize=0 if talk else -1,
+                    env=dict(os.environ, **env) if env else None)
                 self.running.append(process)
             except OSError as error:
                 raise Failed("cannot start %s: %s" % (command[0], error)) from error
@@ -84,10 +91,16 @@ class Processes:
         except subprocess.TimeoutExpired as error:
             raise Failed("%s did not end within %g s" % (name, seconds)) from error
         finally:
-            self._end(process)
-            self.running.remove(process)
-            process.stdout.close()
+            self.stop(process)
         return process.returncode, output.decode(), log_tail(process)
+
+    def stop(self, process):
+        """End it and forget it."""
+        self._end(process)
+        self.running.remove(process)
+        for pipe in (process.stdin, process.stdout):
+            if pipe:
+                pipe.close()
 
     def wait_port(self, process, port, seconds=10):
         """Until `process` accepts connections."""
@@ -120,10 +133,20 @@ def free_port():
 
 
 def cpu_seconds(process):
-    """What all threads of a process have used, user and system."""
-    with open("/proc/%d/stat" % process.pid, encoding="ascii", errors="replace") as stat:
-        fields = stat.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """What all threads of a process that still run have used, to the nanosecond."""
+    used = 0
+    for thread in os.listdir("/proc/%d/task" % process.pid):
+        try:
+            with open("/proc/%d/task/%s/schedstat" % (process.pid, thread), encoding="ascii") as stat:
+                used += int(stat.read().split()[0])
+        except OSError:  # it has ended
+            pass
+    return used / 1e9
+
+
+def resident_bytes(process):
+    with open("/proc/%d/statm" % process.pid, encoding="ascii") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def stop_and_wait(process, seconds=2):
