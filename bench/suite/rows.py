@@ -125,8 +125,6 @@ class Outcome:
         said = ["%s, %s: the rounds scatter by %.0f %% (more than %d %%): do not trust this row"
                 % (self.row.name, measure.name, of["spread_percent"], SPREAD_MAX_PERCENT)
                 for measure, of in self.each() if of["spread_percent"] > SPREAD_MAX_PERCENT]
-        if self.skipped:
-            said.append("%s: skipped: %s" % (self.row.name, self.skipped))
         return said + ["%s: FAILED: %s" % (self.row.name, failure) for failure in self.failures]
 
     def as_json(self):
