@@ -287,8 +287,8 @@ static void fail_stale(struct entries *e, struct job *job)
     uint64_t seq = job->seq;
     job->group->counters.stale++;
     fault_set(&fault, CODE_STALE, NULL, "%s", job->is_stale ? CHANGED : OUT_OF_ORDER);
-    job_return(job, JOB_STALE, 0, fault.message);
-    turn_failed_add(e->failed, seq, &fault, THEN_AGAIN);
+    bool again = job_return(job, JOB_STALE, 0, fault.message);
+    turn_failed_add(e->failed, seq, &fault, again ? THEN_AGAIN : THEN_DEAD);
 }
 
 /* -- all of them --------------------------------------------------------------------------------------- */
