@@ -7,10 +7,11 @@
 #include "reply.h"
 #include "verdict.h"
 
-#define WAIT_MS  20000 /* an idle member asks this often */
-#define AGAIN_MS 100   /* memory was refused, or the turn before had not got there */
-#define PAUSE_MS 1000  /* the broker gave nothing and did not wait */
-#define HEAD_MAX 512   /* bytes of a turn: all beside its entries and the key */
+#define WAIT_MS     20000 /* an idle member asks this often */
+#define AGAIN_MS    100   /* memory was refused, or the turn before had not got there */
+#define PAUSE_MS    1000  /* the broker gave nothing and did not wait */
+#define ENTRIES_MAX 256   /* in one turn; the least that a broker's limits can be set to */
+#define HEAD_MAX    512   /* bytes of a turn: all beside its entries and the key */
 
 static struct turn *other_turn(struct group *group, const struct turn *turn)
 {
@@ -67,7 +68,8 @@ static bool turn_collect(struct group *group, struct turn *turn)
     for (; event; event = next ? held_sendable(&group->finished, next) : NULL) {
         bytes += verdict_bytes(event);
         ops += verdict_ops(event);
-        if (turn->events.count > 0 && (bytes > max_bytes || ops > outbox_max_ops(client)))
+        if (turn->events.count == ENTRIES_MAX ||
+            (turn->events.count > 0 && (bytes > max_bytes || ops > outbox_max_ops(client))))
             return false;
         held_unchain(event);
         next = event->held.next;
@@ -199,7 +201,8 @@ static void turn_heard(struct group *group, struct turn *turn, struct packet *pa
     turn_end(turn);
 }
 
-/* Nothing of the turn was applied. */
+/* Nothing of the turn was applied. An older one that is no turn any more was: its repeat came behind the
+ * newer one, and the events that it was given nobody has seen. */
 static void turn_refused(struct group *group, struct turn *turn, const struct sluice_fault *fault,
                          int64_t now_ms)
 {
@@ -208,9 +211,7 @@ static void turn_refused(struct group *group, struct turn *turn, const struct sl
 
     turn->state = TURN_AGAIN;
     turn->again_ms = now_ms + AGAIN_MS;
-    if (fault->error == SLUICE_E_BAD_TURN && !is_last) {
-        turn_end(turn); /* a repeat that came behind the newer one: it was applied long ago */
-    } else if (fault->error == SLUICE_E_BAD_TURN && other->state != TURN_FREE) {
+    if (fault->error == SLUICE_E_BAD_TURN && is_last && other->state != TURN_FREE) {
         client_log(group->client, 'd', "group %s: turn %llu was faster than the one before",
                    group->options.group, (unsigned long long)turn->number);
     } else if (error_is_temporary(fault->error) && fault->error != SLUICE_E_NEW_EPOCH &&

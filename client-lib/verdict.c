@@ -4,7 +4,8 @@
 #include "wire/mp.h"
 
 #define RETRY_MS    1000
-#define ENTRY_BYTES 64 /* of an entry: all beside its operations or its error */
+#define TURN_BYTES  1024 /* of a turn: all beside what its entries say, and the key */
+#define ENTRY_BYTES 64   /* of an entry: all beside its operations or its error */
 
 void verdict_take_error(struct sluice_event *event, int result)
 {
@@ -43,7 +44,8 @@ static void check_result(struct sluice_event *event, int result)
         verdict_take_error(event, result);
     else if (result > SLUICE_LATER)
         error_set(&event->fault, SLUICE_E_ARGUMENT, "the function returned %d, which has no meaning", result);
-    else if (result == SLUICE_DONE && (ENTRY_BYTES + event->ops.len > outbox_max_bytes(client) ||
+    else if (result == SLUICE_DONE && (TURN_BYTES + event->ops.len > outbox_max_bytes(client) ||
+                                       TURN_BYTES + event->refusal.len > outbox_max_bytes(client) ||
                                        event->op_count > outbox_max_ops(client)))
         error_set(&event->fault, SLUICE_E_TOO_LARGE,
                   "%u operations with %zu bytes do not fit one request, and an event's effects are one step",

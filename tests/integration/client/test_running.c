@@ -185,11 +185,10 @@ static void test_failed_function_sends_nothing_and_is_told(void **state)
     result_of_function = SLUICE_E_SYSTEM;
     expect_told(client, ws, "return", SLUICE_E_SYSTEM, "the function returned");
     expect_told(client, ws, "call", SLUICE_E_BAD_FILTER, "null"); /* in the broker's words */
+    for (result_of_function = 1; result_of_function < 4; result_of_function++)
+        expect_told(client, ws, "return", SLUICE_E_STATE, "no meaning without a group");
     expect_silence(ws, client, 100);
     ws_send(ws, "{\"e\":\"act\"}");
-    expect_message(ws, client, "{\"e\":\"first\"}");
-    result_of_function = 17; /* kept for later versions */
-    ws_send(ws, "{\"e\":\"act\",\"p\":\"return\"}");
     expect_message(ws, client, "{\"e\":\"first\"}");
 }
 

@@ -121,6 +121,68 @@ static void test_results_that_are_no_results(void **state)
     }
 }
 
+/* ---- Turns ---- */
+
+static struct turn_reply turn;
+
+static int read_turn(const char *json)
+{
+    size_t offset;
+
+    buf_reset(&bytes);
+    assert_null(json_to_mp(json, strlen(json), &bytes, &offset));
+    return turn_reply_read(&turn, bytes.data, bytes.len, 7, &fault);
+}
+
+static void test_reply_to_a_turn(void **state)
+{
+    struct failed_entry failed;
+
+    (void)state;
+    assert_int_equal(
+        read_turn(
+            "{\"v\":1,\"id\":7,\"epoch\":\"abc\",\"turn\":3,\"failed\":[{\"seq\":41,\"code\":\"conflict\","
+            "\"message\":\"m\",\"at\":\"done[12].ops[1].if_version\",\"then\":\"again\"},{\"seq\":42,"
+            "\"code\":"
+            "\"of_the_future\",\"then\":\"dead\",\"at\":\"done[0]\"}],\"events\":[{},{}],\"pause_ms\":1000}"),
+        0);
+    assert_memory_equal(turn.epoch, "abc", 3);
+    assert_int_equal(turn.event_count, 2);
+    assert_int_equal(turn.failed_count, 2);
+    assert_true(turn.pause_ms == 1000);
+    assert_false(turn.is_released);
+    assert_true(turn_reply_failed(&turn.failed, &failed));
+    assert_int_equal(failed.seq, 41);
+    assert_true(failed.is_again);
+    assert_int_equal(failed.fault.error, SLUICE_E_CONFLICT);
+    assert_string_equal(failed.fault.message, "m");
+    assert_string_equal(failed.fault.at, "ops[1].if_version");
+    assert_true(turn_reply_failed(&turn.failed, &failed));
+    assert_false(failed.is_again);
+    assert_int_equal(failed.fault.error, SLUICE_E_REFUSED);
+    assert_string_equal(failed.fault.at, "");
+}
+
+static void test_what_a_turn_may_be_told(void **state)
+{
+    struct failed_entry failed;
+
+    (void)state;
+    assert_int_equal(read_turn("{\"id\":7,\"failed\":[7,{}],\"events\":[],\"released\":true}"), 0);
+    assert_true(turn.is_released);
+    assert_true(turn.pause_ms == 0);
+    assert_null(turn.epoch);
+    assert_false(turn_reply_failed(&turn.failed, &failed));
+    assert_false(turn_reply_failed(&turn.failed, &failed));
+    assert_int_equal(read_turn("{\"id\":8,\"failed\":[],\"events\":[]}"), SLUICE_E_PROTOCOL);
+    assert_int_equal(read_turn("{\"id\":7,\"failed\":[]}"), SLUICE_E_PROTOCOL);
+    assert_int_equal(read_turn("{\"id\":7,\"failed\":{},\"events\":[]}"), SLUICE_E_PROTOCOL);
+    assert_int_equal(read_turn("[]"), SLUICE_E_PROTOCOL);
+    assert_int_equal(read_turn("{\"id\":7,\"epoch\":\"e\",\"ok\":false,\"code\":\"unknown_member\"}"),
+                     SLUICE_E_UNKNOWN_MEMBER);
+    assert_memory_equal(turn.epoch, "e", 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
@@ -130,6 +192,8 @@ int main(void)
         TEST(test_what_is_no_reply_is_not_understood),
         TEST(test_cut_replies_are_refused),
         TEST(test_results_that_are_no_results),
+        cmocka_unit_test_teardown(test_reply_to_a_turn, teardown),
+        cmocka_unit_test_teardown(test_what_a_turn_may_be_told, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
