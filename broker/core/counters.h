@@ -24,6 +24,7 @@
     X(questions, COUNTER, "questions", "asked by clients")                                                   \
     X(questions_answered, COUNTER, "questions", "answered by a handler")                                     \
     X(questions_timeout, COUNTER, "questions", "ended by the broker, nobody answered in time")               \
+    X(questions_settled, COUNTER, "questions", "ended by the broker, all groups were done with the event")   \
     X(no_handler, COUNTER, "messages", "refused, nobody listens")                                            \
     X(events_published, COUNTER, "events", "published to subscribers")                                       \
     X(publishes, COUNTER, "messages", "nng messages published")                                              \

@@ -60,6 +60,7 @@ struct stored_event *stored_event_new(const struct event *event, uint64_t questi
         .question = question,
         .time_ms = now.wall_ms,
         .accepted_ms = now.mono_ms,
+        .is_last = event->ending != NULL,
         .name_len = (uint8_t)event->name_len,
         .pairs = event_map_pairs(event),
     };

@@ -24,6 +24,7 @@ struct stored_event {
     struct question_id id;
     uint64_t time_ms;     /* wall clock, when it came */
     uint64_t accepted_ms; /* mono, likewise */
+    bool is_last;         /* a `@disconnect`: it counts for no bound */
     bool has_failed;      /* one of its jobs died: the question's end is `failed`, not `@ok` */
     uint8_t name_len;
     uint32_t pairs; /* of the map, in `mp` */
