@@ -39,6 +39,7 @@ struct ws_conn *ws_conn_new(struct ws *ws, struct peer *peer)
     conn->peer = peer;
     conn->heard_ms = ws_now(ws);
     buf_init(&conn->inbox);
+    buf_init(&conn->held);
     TAILQ_INSERT_TAIL(&ws->all, conn, in_all);
     ws->count++;
     ws->counters->connections = ws->count;
@@ -63,11 +64,15 @@ static void stop_timers(struct ws_conn *conn)
 /* `closed`, once. */
 static void tell_closed(struct ws_conn *conn, unsigned code, const char *reason, size_t reason_len)
 {
+    if (conn->ws->is_freeing)
+        conn->is_known = false;
+    if (!conn->is_known)
+        return;
+    pause_flush(conn);
     if (!conn->is_known)
         return;
     conn->is_known = false;
-    if (conn->ws->is_freeing)
-        return;
+    conn->ws->up_calls++;
     log_debug("ws", "connection ends", "remote=%s code=%u", peer_text(conn->peer), code);
     conn->ws->events.closed(conn->ws->events.arg, conn->user, code, reason, reason_len);
 }
@@ -83,6 +88,7 @@ void ws_conn_free(struct ws_conn *conn)
     writer_remove(conn);
     drop_queue(conn);
     buf_deinit(&conn->inbox);
+    buf_deinit(&conn->held);
     blob_unref(conn->close_frame);
     free(conn->head);
     TAILQ_REMOVE(&ws->all, conn, in_all);
@@ -113,6 +119,7 @@ void ws_conn_established(struct ws_conn *conn, const struct ws_opening *opening)
     ws->counters->connections_opened++;
     ws_conn_start_clock(conn);
     conn->is_known = true;
+    ws->up_calls++;
     conn->user = ws->events.opened(ws->events.arg, conn, opening);
     if (!conn->user) {
         conn->is_known = false;
@@ -127,23 +134,33 @@ void ws_conn_heard(struct ws_conn *conn)
     conn->heard_ms = ws_now(conn->ws);
 }
 
-static void read_message(struct ws_conn *conn, const void *bytes, size_t len)
+void ws_conn_message(struct ws_conn *conn, const void *bytes, size_t len, bool is_binary)
 {
     struct ws *ws = conn->ws;
+    ws->up_calls++;
     ws->counters->messages_in++;
     ws->counters->bytes_in += len;
     /* libwebsockets checks the pieces, but lets a character pass that is cut at the end of the message. */
-    if (!conn->is_binary && WORKAROUND(whole_utf8) && !utf8_valid(bytes, len)) {
+    if (!is_binary && WORKAROUND(whole_utf8) && !utf8_valid(bytes, len)) {
         ws_conn_end(conn, CLOSE_BAD_TEXT, "text is not UTF-8");
         return;
     }
     struct envelope envelope;
     struct fault fault;
-    if (envelope_read(&envelope, &ws->room, bytes, len, conn->queue.encoding, conn->is_binary, &fault) == 0)
+    if (envelope_read(&envelope, &ws->room, bytes, len, conn->queue.encoding, is_binary, &fault) == 0)
         ws->events.message(ws->events.arg, conn->user, &envelope);
     else
         ws->events.unreadable(ws->events.arg, conn->user, &fault, &envelope.id, envelope.event,
                               envelope.event_len);
+}
+
+/* As soon as it may go up. */
+static void take_message(struct ws_conn *conn, const void *bytes, size_t len)
+{
+    if (!pause_holds(conn))
+        ws_conn_message(conn, bytes, len, conn->is_binary);
+    else if (pause_hold(conn, bytes, len, conn->is_binary) != 0)
+        ws_conn_end(conn, CLOSE_TRY_LATER, "the broker is short of memory");
 }
 
 static void empty_inbox(struct ws_conn *conn)
@@ -173,7 +190,7 @@ void ws_conn_receive(struct ws_conn *conn, const void *bytes, size_t len, bool i
     if (!conn->in_message)
         conn->is_binary = is_binary;
     if (!conn->in_message && is_final) {
-        read_message(conn, bytes, len); /* all of it at once, as most are: read in place */
+        take_message(conn, bytes, len); /* all of it at once, as most are: read in place */
         return;
     }
     conn->in_message = true;
@@ -184,7 +201,7 @@ void ws_conn_receive(struct ws_conn *conn, const void *bytes, size_t len, bool i
     }
     if (!is_final)
         return;
-    read_message(conn, conn->inbox.data ? (const void *)conn->inbox.data : "", conn->inbox.len);
+    take_message(conn, conn->inbox.data ? (const void *)conn->inbox.data : "", conn->inbox.len);
     empty_inbox(conn);
 }
 

@@ -31,6 +31,9 @@ void ws_conn_receive(struct ws_conn *conn, const void *bytes, size_t len, bool i
 void ws_conn_start_clock(struct ws_conn *conn);
 void ws_conn_stop_clock(struct ws_conn *conn);
 
+/* A whole message came: `message` or `unreadable`. */
+void ws_conn_message(struct ws_conn *conn, const void *bytes, size_t len, bool is_binary);
+
 /* Something other than a message came. */
 void ws_conn_heard(struct ws_conn *conn);
 

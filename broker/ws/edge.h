@@ -52,6 +52,14 @@ enum conn_state {
 /* In which of the edge's lists of work a connection is. */
 enum conn_list { LIST_NONE, LIST_ANSWERS, LIST_BROADCASTS, LIST_DOOMED };
 
+/* Whether it is read from. Other than ON only while it is OPEN. */
+enum reading {
+    READING_ON,
+    READING_STOPS, /* libwebsockets is told so at the loop's end */
+    READING_OFF,
+    READING_BEGINS, /* what was held goes up first */
+};
+
 struct ws_conn {
     struct ws *ws;
     struct lws *wsi;           /* NULL before it is adopted and after its last callback */
@@ -61,6 +69,7 @@ struct ws_conn {
     void *user; /* what `opened` returned */
     enum conn_state state;
     enum conn_list list;
+    enum reading reading;
     bool is_known;    /* `opened` was called and took it, and `closed` or ws_close() has not come yet */
     bool was_open;    /* the handshake was completed */
     bool is_answered; /* a whole request came: accepted, answered or refused */
@@ -70,19 +79,20 @@ struct ws_conn {
     bool wants_ping;
     bool is_stalled; /* the kernel took less than was offered; `stall` runs */
     bool is_refused; /* the queue refused something: to be given up at the loop's end */
-    bool is_paused;  /* not read from; in `paused`. Only while CONN_OPEN */
     unsigned close_steps;
     uint64_t next_ping_ms;
     uint64_t heard_ms; /* when libwebsockets last reported something from the peer */
     uint64_t acked;    /* bytes that the peer's kernel had taken at the last look */
     struct outqueue queue;
-    struct buf inbox;         /* fragments of the message being read */
+    struct buf inbox; /* fragments of the message being read */
+    struct buf held;  /* messages that came after it was paused; those before `held_at` went up */
+    size_t held_at;
     struct blob *close_frame; /* while CONN_CLOSING */
     struct timer clock;       /* handshake, pings and silence, end of closing: one at a time */
     struct timer stall;
     TAILQ_ENTRY(ws_conn) in_all;
     TAILQ_ENTRY(ws_conn) in_list;
-    TAILQ_ENTRY(ws_conn) in_paused;
+    TAILQ_ENTRY(ws_conn) in_reading; /* unless it is ON */
 };
 
 TAILQ_HEAD(conn_queue, ws_conn);
@@ -105,18 +115,20 @@ struct ws {
     struct timers timers;
     uv_timer_t clock;
     uv_prepare_t loop_end;
-    uv_idle_t awake; /* runs while a list holds work, so that the loop does not sleep */
+    uv_idle_t awake; /* runs while there is work left, so that the loop does not sleep */
     uint64_t clock_at_ms;
     unsigned open_handles;
     struct conn_queue all;
     struct conn_queue answers;
     struct conn_queue broadcasts;
     struct conn_queue doomed;
-    struct conn_queue paused; /* those not looked at for longest first */
-    struct timer look;        /* runs while there are any */
+    struct conn_queue changing; /* reading stops or begins */
+    struct conn_queue paused;   /* reading is off; those not looked at for longest first */
+    struct timer look;          /* runs while there are any */
     unsigned count;
     struct guest_list refused; /* in the lobby, to be told so */
     unsigned refused_count;
+    uint64_t up_calls;        /* made so far that may have left the core something to do */
     struct ws_conn *entering; /* on its way to libwebsockets, which does not know it yet */
     struct envelope_room room;
     struct buf text; /* JSON on its way into a frame */

@@ -1,11 +1,114 @@
 #include "ws/pause.h"
 
+#include <string.h>
+
 #include "wire/workaround.h"
 #include "ws/conn.h"
 #include "ws/tcp.h"
+#include "ws/writer.h"
 
 #define LOOK_MS    100
 #define LOOK_SHARE 10 /* one in so many is looked at each time */
+#define TURN_NS    1000000
+
+/* Lists. */
+
+static struct conn_queue *list_of(struct ws *ws, enum reading reading)
+{
+    return reading == READING_OFF ? &ws->paused : &ws->changing;
+}
+
+static bool counts(enum reading reading)
+{
+    return reading == READING_STOPS || reading == READING_OFF;
+}
+
+static void set_reading(struct ws_conn *conn, enum reading reading)
+{
+    struct ws *ws = conn->ws;
+    if (conn->reading == READING_ON && reading == READING_ON)
+        return;
+    if (conn->reading != READING_ON)
+        TAILQ_REMOVE(list_of(ws, conn->reading), conn, in_reading);
+    ws->counters->connections_paused -= counts(conn->reading);
+    conn->reading = reading;
+    ws->counters->connections_paused += counts(conn->reading);
+    if (conn->reading != READING_ON)
+        TAILQ_INSERT_TAIL(list_of(ws, conn->reading), conn, in_reading);
+    if (!TAILQ_EMPTY(&ws->changing))
+        writer_stay_awake(ws);
+}
+
+/* Messages that came too late to be stopped: length and kind of each before its bytes. */
+
+struct held {
+    uint32_t len;
+    bool is_binary;
+};
+
+int pause_hold(struct ws_conn *conn, const void *bytes, size_t len, bool is_binary)
+{
+    const struct held held = {.len = (uint32_t)len, .is_binary = is_binary};
+    if (conn->held_at > 0)
+        memmove(conn->held.data, conn->held.data + conn->held_at, conn->held.len - conn->held_at);
+    conn->held.len -= conn->held_at;
+    conn->held_at = 0;
+    if (!buf_reserve(&conn->held, sizeof(held) + len))
+        return -1;
+    buf_put(&conn->held, &held, sizeof(held));
+    buf_put(&conn->held, bytes, len);
+    return 0;
+}
+
+/* Hand over the first. */
+static void hand_over(struct ws_conn *conn)
+{
+    struct held held;
+    memcpy(&held, conn->held.data + conn->held_at, sizeof(held));
+    const uint8_t *bytes = conn->held.data + conn->held_at + sizeof(held);
+    conn->held_at += sizeof(held) + held.len; /* before the up-call, which may lead back here */
+    ws_conn_message(conn, bytes, held.len, held.is_binary);
+}
+
+void pause_flush(struct ws_conn *conn)
+{
+    while (conn->is_known && conn->held_at < conn->held.len)
+        hand_over(conn);
+}
+
+/* Hand over until all is, or something ends that. Whether there is time left. */
+static bool go_on(struct ws_conn *conn, uint64_t end)
+{
+    while (conn->reading == READING_BEGINS && conn->held_at < conn->held.len) {
+        if (uv_hrtime() >= end)
+            return false;
+        hand_over(conn);
+    }
+    if (conn->reading != READING_BEGINS)
+        return true;
+    buf_deinit(&conn->held);
+    conn->held_at = 0;
+    set_reading(conn, READING_ON);
+    lws_rx_flow_control(conn->wsi, 1);
+    ws_conn_start_clock(conn);
+    return true;
+}
+
+void pause_run(struct ws *ws)
+{
+    uint64_t end = uv_hrtime() + TURN_NS;
+    struct ws_conn *conn;
+    while ((conn = TAILQ_FIRST(&ws->changing))) {
+        if (conn->reading == READING_STOPS) {
+            set_reading(conn, READING_OFF);
+            lws_rx_flow_control(conn->wsi, 0);
+        } else if (!go_on(conn, end)) {
+            break;
+        }
+    }
+}
+
+/* Looking. */
 
 static void on_look(struct timer *timer, void *arg);
 
@@ -23,59 +126,47 @@ static void on_look(struct timer *timer, void *arg)
     struct ws_conn *conn;
     (void)timer;
     for (uint64_t i = 0; i < share && (conn = TAILQ_FIRST(&ws->paused)); i++) {
-        TAILQ_REMOVE(&ws->paused, conn, in_paused);
-        TAILQ_INSERT_TAIL(&ws->paused, conn, in_paused);
+        set_reading(conn, READING_OFF);
         if (WORKAROUND(look_at_paused) && tcp_is_reset(lws_get_socket_fd(conn->wsi)))
             ws_conn_hang_up(conn); /* tells, and others may be paused or read from again by that */
     }
-    if (!TAILQ_EMPTY(&ws->paused))
+    if (ws->counters->connections_paused > 0)
         look_later(ws);
-}
-
-void ws_pause(struct ws_conn *conn)
-{
-    struct ws *ws = conn->ws;
-    if (conn->state != CONN_OPEN || conn->is_paused)
-        return;
-    conn->is_paused = true;
-    TAILQ_INSERT_TAIL(&ws->paused, conn, in_paused);
-    ws->counters->connections_paused++;
-    ws_conn_stop_clock(conn);
-    lws_rx_flow_control(conn->wsi, 0);
-    if (!timer_running(&ws->look))
-        look_later(ws);
-}
-
-void pause_forget(struct ws_conn *conn)
-{
-    if (!conn->is_paused)
-        return;
-    conn->is_paused = false;
-    TAILQ_REMOVE(&conn->ws->paused, conn, in_paused);
-    conn->ws->counters->connections_paused--;
-}
-
-void pause_end(struct ws_conn *conn)
-{
-    if (!conn->is_paused)
-        return;
-    pause_forget(conn);
-    lws_rx_flow_control(conn->wsi, 1);
-    /* What it has read already it hands over when something comes from a socket, or when this one takes
-     * bytes. That may be never. */
-    if (WORKAROUND(wake_resumed))
-        lws_cancel_service(conn->ws->context);
-}
-
-void ws_resume(struct ws_conn *conn)
-{
-    if (!conn->is_paused)
-        return;
-    pause_end(conn);
-    ws_conn_start_clock(conn);
 }
 
 void pause_stop(struct ws *ws)
 {
     timer_stop(&ws->timers, &ws->look);
+}
+
+/* From outside. */
+
+void ws_pause(struct ws_conn *conn)
+{
+    struct ws *ws = conn->ws;
+    if (conn->state != CONN_OPEN || counts(conn->reading))
+        return;
+    set_reading(conn, READING_STOPS);
+    ws_conn_stop_clock(conn);
+    if (!timer_running(&ws->look))
+        look_later(ws);
+}
+
+void ws_resume(struct ws_conn *conn)
+{
+    if (counts(conn->reading))
+        set_reading(conn, READING_BEGINS);
+}
+
+void pause_forget(struct ws_conn *conn)
+{
+    set_reading(conn, READING_ON);
+}
+
+void pause_end(struct ws_conn *conn)
+{
+    if (conn->reading == READING_ON)
+        return;
+    set_reading(conn, READING_ON);
+    lws_rx_flow_control(conn->wsi, 1);
 }

@@ -16,6 +16,12 @@ static void on_awake(uv_idle_t *handle)
     (void)handle; /* an active idle handle is what keeps the loop from sleeping */
 }
 
+void writer_stay_awake(struct ws *ws)
+{
+    if (!uv_is_active((uv_handle_t *)&ws->awake))
+        uv_idle_start(&ws->awake, on_awake);
+}
+
 void writer_remove(struct ws_conn *conn)
 {
     if (conn->list == LIST_NONE)
@@ -32,8 +38,7 @@ void writer_add(struct ws_conn *conn, enum conn_list list)
     writer_remove(conn);
     conn->list = list;
     TAILQ_INSERT_TAIL(list_of(conn->ws, list), conn, in_list);
-    if (!uv_is_active((uv_handle_t *)&conn->ws->awake))
-        uv_idle_start(&conn->ws->awake, on_awake);
+    writer_stay_awake(conn->ws);
 }
 
 enum outcome { WROTE_ALL, WROTE_SOME, BLOCKED, BROKEN };
@@ -145,7 +150,7 @@ static void write_first(struct conn_queue *list)
         ws_conn_hang_up(conn);
 }
 
-void writer_run(struct ws *ws)
+bool writer_run(struct ws *ws)
 {
     struct ws_conn *conn;
     while ((conn = TAILQ_FIRST(&ws->doomed))) {
@@ -160,6 +165,5 @@ void writer_run(struct ws *ws)
         write_first(&ws->broadcasts);
     while (!TAILQ_EMPTY(&ws->broadcasts) && uv_hrtime() < end)
         write_first(&ws->broadcasts);
-    if (TAILQ_EMPTY(&ws->answers) && TAILQ_EMPTY(&ws->broadcasts) && TAILQ_EMPTY(&ws->doomed))
-        uv_idle_stop(&ws->awake);
+    return !TAILQ_EMPTY(&ws->answers) || !TAILQ_EMPTY(&ws->broadcasts) || !TAILQ_EMPTY(&ws->doomed);
 }

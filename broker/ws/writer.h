@@ -12,8 +12,11 @@ void writer_add(struct ws_conn *conn, enum conn_list list);
 
 void writer_remove(struct ws_conn *conn);
 
-/* The loop's end. */
-void writer_run(struct ws *ws);
+/* Let the loop come again without sleeping. */
+void writer_stay_awake(struct ws *ws);
+
+/* The loop's end. Whether something is left to write. */
+bool writer_run(struct ws *ws);
 
 /* The socket takes bytes again: called from libwebsockets' callback. -1: it must be closed. */
 int writer_resume(struct ws_conn *conn);

@@ -43,7 +43,15 @@ static void set_clock(struct ws *ws)
 static void on_loop_end(uv_prepare_t *handle)
 {
     struct ws *ws = handle->data;
-    writer_run(ws);
+    uint64_t up_calls = ws->up_calls;
+    pause_run(ws);
+    bool has_more = writer_run(ws);
+    /* What is above has done its work for this turn already, and was told something new. */
+    has_more |= ws->up_calls != up_calls || !TAILQ_EMPTY(&ws->changing);
+    if (has_more)
+        writer_stay_awake(ws);
+    else
+        uv_idle_stop(&ws->awake);
     set_clock(ws);
 }
 
@@ -196,6 +204,7 @@ static int get_memory(struct ws *ws, const struct ws_options *options)
     TAILQ_INIT(&ws->answers);
     TAILQ_INIT(&ws->broadcasts);
     TAILQ_INIT(&ws->doomed);
+    TAILQ_INIT(&ws->changing);
     TAILQ_INIT(&ws->paused);
     TAILQ_INIT(&ws->refused);
     ws->peers = peers_new();

@@ -94,7 +94,7 @@ def test_pausing_again_and_again_among_messages_read_together(echo):
 
 
 def test_messages_read_with_the_one_that_pauses_come_to_a_peer_that_takes_nothing(echo):
-    """libwebsockets asks the socket to become writable, which it does not."""
+    """It does not become writable either."""
     server = echo(QUEUE_BYTES=50_000_000, QUEUE_ITEMS=100000, STALL_MS=0)
     with server.socket(receive_buffer=8192) as client, server.connect() as control:
         client.upgrade()
@@ -225,6 +225,53 @@ def test_reset_is_seen(echo):
         assert time.monotonic() - begin < 2
         wait_paused(control, 0)
         assert control.ask("stats")["count"] == 1
+
+
+def test_reset_lets_go_up_what_was_read(echo):
+    server = echo()
+    with server.connect() as control:
+        client = server.socket().upgrade()
+        pause = text("pause").encode()
+        client.send(bytes([0x81, 0x80 | len(pause)]) + b"\0\0\0\0" + pause + frames(0, 5))
+        wait_paused(control, 1)
+        paused = control.ask("stats")["messages_in"]
+        client.reset()
+        assert server.closed() == (1006, "")
+        assert control.ask("stats")["messages_in"] == paused + 5 + 1
+
+
+def test_close_frame_read_together_with_the_one_that_pauses(echo):
+    """It cannot wait. What was sent before it goes up before its end is told."""
+    server = echo()
+    with server.connect() as control, server.socket() as client:
+        client.upgrade()
+        pause = text("pause").encode()
+        bye = text("all", "bye").encode()
+        code = struct.pack(">H", 4001)
+        client.send(bytes([0x81, 0x80 | len(pause)]) + b"\0\0\0\0" + pause +
+                    bytes([0x81, 0x80 | len(bye)]) + b"\0\0\0\0" + bye +
+                    bytes([0x88, 0x82]) + b"\0\0\0\0" + code)
+        assert client.close_frame()[0] == 4001
+        assert server.closed() == (4001, "")
+        assert control.read()["p"] == "bye"
+        wait_paused(control, 0)
+
+
+def test_paused_for_no_time_at_all(echo):
+    server = echo()
+    with server.connect() as control, server.socket() as client:
+        client.upgrade()
+        both = b""
+        for command in "pause_others", "resume_others":
+            payload = text(command).encode()
+            both += bytes([0x81, 0x80 | len(payload)]) + b"\0\0\0\0" + payload
+        with server.socket() as other:
+            other.upgrade()
+            for i in range(0, 200, 4):
+                client.send(frames(i, i + 4))
+                other.send(both)
+            expect_numbers(client, 0, 200)
+        wait_paused(control, 0)
 
 
 def test_orderly_end_waits_for_its_messages(echo):

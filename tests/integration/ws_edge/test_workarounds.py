@@ -25,7 +25,6 @@ TABLE = [  # name, a test that fails without, the version of libwebsockets that 
     ("wait_for_partial", "test_closing.py::test_slow_consumer_by_a_full_queue", NEVER),
     ("send_buffer", "test_closing.py::test_client_that_reads_nothing_any_more_costs_little_in_the_kernel", NEVER),
     ("look_at_paused", "test_pausing.py::test_reset_is_seen", NEVER),
-    ("wake_resumed", "test_pausing.py::test_messages_read_with_the_one_that_pauses_come_to_a_peer_that_takes_nothing", NEVER),
     ("own_close_frame", "test_closing.py::test_broker_closes", (4, 3)),
 ]
 
