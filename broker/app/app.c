@@ -183,6 +183,26 @@ static int declare_batches(struct core *core, const struct config *config)
     return 0;
 }
 
+/* Give @core the groups of the config. */
+static int declare_groups(struct core *core, const struct config *config)
+{
+    struct fault fault;
+    for (size_t i = 0; i < config->group_count; i++) {
+        const struct config_group *group = &config->groups[i];
+        if (core_group(core, &group->rule, &fault) == 0)
+            continue;
+        fprintf(stderr, "%s:%zu:%zu: groups: %s: %s\n", config->file, group->origin.line,
+                group->origin.column, group->rule.name, fault.message);
+        return -1;
+    }
+    return 0;
+}
+
+static int declare(struct core *core, const struct config *config)
+{
+    return declare_batches(core, config) == 0 ? declare_groups(core, config) : -1;
+}
+
 static int open_core(struct app *app)
 {
     struct core_options options = app->config->core;
@@ -195,7 +215,7 @@ static int open_core(struct app *app)
     uv_update_time(&app->loop);
     if (core_new(&app->wiring.core, &options, &effects, &app->counters, wiring_time(&app->loop)) != 0)
         return cannot_start("out of memory");
-    return declare_batches(app->wiring.core, app->config);
+    return declare(app->wiring.core, app->config);
 }
 
 static int open_ws(struct app *app)
@@ -377,7 +397,7 @@ int app_check(const struct config *config)
         cannot_start("out of memory");
         return 1;
     }
-    int result = declare_batches(core, config);
+    int result = declare(core, config);
     core_free(core);
     return result == 0 ? 0 : 1;
 }
