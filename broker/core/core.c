@@ -8,6 +8,7 @@
 #include "core/core_impl.h"
 #include "core/expiry.h"
 #include "core/hash.h"
+#include "core/stored_event.h"
 #include "wire/mp.h"
 
 const struct core_options CORE_OPTIONS_DEFAULT = {
@@ -59,6 +60,7 @@ static void alive_fire(struct timer *timer, void *arg)
     struct core *core = arg;
     publisher_flush(&core->publisher); /* its seqs go before those that `@alive` tells */
     publisher_alive(&core->publisher, core->now, ALIVE_RECENT_MS);
+    groups_sample(core);
     timer_start(&core->timers, timer, core->now.mono_ms + core->options.alive_ms, alive_fire);
 }
 
@@ -80,7 +82,9 @@ int core_new(struct core **out, const struct core_options *options, const struct
     publisher_init(&core->publisher, &core->options, &core->effects, counters);
     batches_init(&core->batches, &core->options, &core->effects, counters, &core->timers);
     announcements_init(&core->announcements, options->max_clients);
+    greetings_init(&core->greetings, options->max_clients);
     replies_init(&core->replies, &core->options, counters);
+    groups_init(&core->groups);
     step_init(&core->step);
     buf_init(&core->reply);
     if (index_init(&core->index, options->index_fields, core->options.seed, counters) < 0 ||
@@ -92,14 +96,13 @@ int core_new(struct core **out, const struct core_options *options, const struct
     return 0;
 }
 
-/* Let go of all that hangs on a connection, and of itself. It is in no table any more. */
-static void conn_release(struct core *core, struct conn *conn)
+/* Let go of what only an open connection has. It is in no table any more. */
+static void conn_detach(struct core *core, struct conn *conn)
 {
     batches_drop_conn(&core->batches, conn);
     questions_drop(&core->questions, conn);
     index_change(&core->index, conn, conn->session, NULL);
     expiry_drop(&core->timers, conn);
-    conn_free(conn);
 }
 
 void core_free(struct core *core)
@@ -108,12 +111,19 @@ void core_free(struct core *core)
         return;
     size_t place = 0;
     for (struct conn *conn; (conn = conn_table_walk(&core->conns, &place));)
-        conn_release(core, conn);
+        groups_release(core, conn);
+    groups_deinit(core);
+    place = 0;
+    for (struct conn *conn; (conn = conn_table_walk(&core->conns, &place));) {
+        conn_detach(core, conn);
+        conn_free(conn);
+    }
     conn_table_deinit(&core->conns);
     index_deinit(&core->index);
     filter_cache_deinit(&core->filters);
     batches_deinit(&core->batches);
     announcements_deinit(&core->announcements);
+    greetings_deinit(&core->greetings);
     replies_deinit(&core->replies);
     publisher_deinit(&core->publisher);
     timer_stop(&core->timers, &core->alive);
@@ -182,8 +192,29 @@ static void send_welcome(struct core *core, struct conn *conn)
     buf_deinit(&payload);
 }
 
+/* It has not come to anything. */
+static void conn_undo(struct core *core, struct conn *conn)
+{
+    groups_release(core, conn);
+    conn_table_remove(&core->conns, conn);
+    conn_free(conn);
+}
+
+/* Put @event into the groups that listen to it, if there are any. 0; 1: into none; -ENOMEM. */
+static int add_to_groups(struct core *core, const struct event *event, uint64_t question)
+{
+    if (!groups_match(core, event->name, event->name_len))
+        return 1;
+    struct stored_event *stored = stored_event_new(event, question, core->now);
+    int result = stored ? groups_add(core, stored, BACKLOG_EVENT) : -ENOMEM;
+    stored_event_unref(core, stored);
+    return result;
+}
+
 int core_conn_opened(struct core *core, struct conn **out, const struct opening *opening, void *peer)
 {
+    if (!groups_admit(core))
+        return -EAGAIN;
     struct conn *conn = conn_new(core->options.epoch, ++core->last_number, opening, peer, core->now);
     if (!conn)
         return -ENOMEM;
@@ -192,6 +223,10 @@ int core_conn_opened(struct core *core, struct conn **out, const struct opening 
         return -ENOMEM;
     }
     const struct event event = {.name = "@connect", .name_len = 8, .conn = conn, .opening = opening};
+    if (groups_reserve(core, conn) < 0 || add_to_groups(core, &event, 0) < 0) {
+        conn_undo(core, conn);
+        return -ENOMEM;
+    }
     publisher_add(&core->publisher, &event, core->now);
     if (*opening->subprotocol)
         send_welcome(core, conn);
@@ -199,7 +234,19 @@ int core_conn_opened(struct core *core, struct conn **out, const struct opening 
     return 0;
 }
 
-/* The connection leaves the filters, then its end is published. */
+/* Its end is the last event of a connection. What was reserved is used, so groups that listened when it
+ * opened get it whatever memory is refused. */
+static void add_ending_to_groups(struct core *core, const struct event *event)
+{
+    struct stored_event *stored =
+        groups_match(core, event->name, event->name_len) ? stored_event_new(event, 0, core->now) : NULL;
+    if (stored)
+        groups_add(core, stored, BACKLOG_DISCONNECT);
+    stored_event_unref(core, stored);
+    groups_release(core, event->conn);
+}
+
+/* The connection leaves the filters, then its end is published. With events left in groups it lives on. */
 static void conn_end(struct core *core, struct conn *conn, unsigned code, const char *reason,
                      size_t reason_len)
 {
@@ -211,8 +258,16 @@ static void conn_end(struct core *core, struct conn *conn, unsigned code, const 
     };
     const struct event event = {.name = "@disconnect", .name_len = 11, .conn = conn, .ending = &ending};
     conn_table_remove(&core->conns, conn);
+    groups_unpause(core, conn);
     publisher_add(&core->publisher, &event, core->now);
-    conn_release(core, conn);
+    conn_detach(core, conn);
+    conn->events++; /* this one, so that it stays until the end of this function */
+    conn->is_ended = true;
+    conn->peer = NULL;
+    add_ending_to_groups(core, &event);
+    if (conn->events > 1)
+        HASH_ADD(hh, core->ended, number, sizeof(conn->number), conn);
+    conn_event_done(core, conn);
 }
 
 void core_conn_closed(struct core *core, struct conn *conn, unsigned code, const char *reason,
@@ -291,10 +346,18 @@ static bool may_ask(struct core *core, struct conn *conn, const struct incoming 
     return true;
 }
 
+/* The question in @in, NULL when nobody asks or memory is refused. */
+static struct question *ask(struct core *core, struct conn *conn, const struct incoming *in)
+{
+    if (in->id.kind == QUESTION_NONE)
+        return NULL;
+    core->counters->questions++;
+    return question_open(&core->questions, conn, &in->id, in->event, in->event_len,
+                         core->now.mono_ms + core->options.question_ms);
+}
+
 static void publish_message(struct core *core, struct conn *conn, const struct incoming *in)
 {
-    bool asks = in->id.kind != QUESTION_NONE;
-    struct question *question = NULL;
     const struct event event = {
         .name = in->event,
         .name_len = in->event_len,
@@ -305,12 +368,12 @@ static void publish_message(struct core *core, struct conn *conn, const struct i
         .trace_len = in->trace_len,
         .id = &in->id,
     };
-    if (asks) {
-        question = question_open(&core->questions, conn, &in->id, in->event, in->event_len,
-                                 core->now.mono_ms + core->options.question_ms);
-        core->counters->questions++;
-    }
-    if ((asks && !question) || publisher_add(&core->publisher, &event, core->now) < 0) {
+    struct question *question = ask(core, conn, in);
+    int added = -ENOMEM;
+    if (question || in->id.kind == QUESTION_NONE)
+        added = add_to_groups(core, &event, question ? question->serial : 0);
+    /* What groups have taken is taken; a subscriber that misses it sees that by its `seq`. */
+    if (added < 0 || (publisher_add(&core->publisher, &event, core->now) < 0 && added > 0)) {
         if (question)
             question_close(&core->questions, question);
         refuse(core, conn, CODE_OVERLOADED, "the broker is out of memory", in->event, in->event_len, &in->id);
@@ -339,9 +402,14 @@ void core_conn_message(struct core *core, struct conn *conn, const struct incomi
         answer_ping(core, conn, in);
         return;
     }
-    if (nobody_listens(core, in->event, in->event_len)) {
+    if (nobody_listens(core, in->event, in->event_len) && !groups_match(core, in->event, in->event_len)) {
         core->counters->no_handler++;
         refuse(core, conn, CODE_NO_HANDLER, "no handler listens to this event", in->event, in->event_len,
+               &in->id);
+        return;
+    }
+    if (groups_refusing(core, in->event, in->event_len)) {
+        refuse(core, conn, CODE_OVERLOADED, "too many events wait for the handlers", in->event, in->event_len,
                &in->id);
         return;
     }
@@ -380,7 +448,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 uint64_t core_next(const struct core *core)
 {
-    uint64_t next = timers_next(&core->timers);
+    uint64_t next = core->groups.is_unfinished ? core->now.mono_ms : timers_next(&core->timers);
     if (core->questions.oldest)
         next = earlier(next, core->questions.oldest->deadline_ms);
     next = earlier(next, announcements_next(&core->announcements));
@@ -389,6 +457,7 @@ uint64_t core_next(const struct core *core)
 
 void core_flush(struct core *core)
 {
+    groups_serve(core); /* may bury events, which is published */
     publisher_flush(&core->publisher);
 }
 
@@ -397,6 +466,7 @@ void core_flush(struct core *core)
 void core_link_down(struct core *core, uint64_t link)
 {
     announcements_link_down(&core->announcements, link);
+    groups_link_down(core, link);
 }
 
 void core_subscribers(struct core *core, unsigned count)

@@ -8,6 +8,7 @@
 #include "core/conn_table.h"
 #include "core/core.h"
 #include "core/filter_cache.h"
+#include "core/greetings.h"
 #include "core/group.h"
 #include "core/index.h"
 #include "core/publisher.h"
@@ -44,6 +45,7 @@ struct core {
     struct announcements announcements;
     struct replies replies;
     struct groups groups;
+    struct greetings greetings; /* of clients */
     struct step step;
     struct timer alive;
     bool is_stopping;
