@@ -159,11 +159,12 @@ static struct member *member_new(struct group *group, const struct joining *join
 {
     struct core *core = group->core;
     struct member *member = calloc(1, sizeof(*member));
-    char *client = member ? strndup(joining->client, joining->client_len) : NULL;
+    char *client = member ? malloc(joining->client_len) : NULL;
     if (!client) {
         free(member);
         return NULL;
     }
+    memcpy(client, joining->client, joining->client_len); /* any bytes, zero among them */
     member->group = group;
     member->client = client;
     member->client_len = joining->client_len;

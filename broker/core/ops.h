@@ -26,6 +26,7 @@ int fill_payload(struct call *call, const struct arg *fill, const struct arg *pa
 extern const struct arg_spec ARGS_HELLO[], ARGS_SUBSCRIBE[], ARGS_STATS[];
 extern const struct arg_spec ARGS_GET[], ARGS_UPDATE[], ARGS_COUNT[], ARGS_FIND[];
 extern const struct arg_spec ARGS_SEND[], ARGS_ANSWER[], ARGS_CLOSE[], ARGS_BATCH[];
+extern const struct arg_spec ARGS_JOIN[], ARGS_LEAVE[], ARGS_EXTEND[], ARGS_INSPECT[], ARGS_DEAD[];
 
 int op_hello(struct call *call);
 int op_subscribe(struct call *call);
@@ -38,5 +39,10 @@ int op_send(struct call *call);
 int op_answer(struct call *call);
 int op_close(struct call *call);
 int op_batch(struct call *call);
+int op_join(struct call *call);
+int op_leave(struct call *call);
+int op_extend(struct call *call);
+int op_inspect(struct call *call);
+int op_dead(struct call *call);
 
 #endif

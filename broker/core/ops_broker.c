@@ -2,7 +2,9 @@
 
 #include <string.h>
 
+#include "core/group_stats.h"
 #include "core/ops.h"
+#include "core/turn.h"
 #include "wire/event_name.h"
 
 #define MAX_PATTERNS 256 /* of one subscriber */
@@ -63,6 +65,12 @@ static void put_limits(struct call *call)
         {"stored_ms", options->stored_ms},
         {"announce_ms", options->announce_ms},
         {"alive_ms", options->alive_ms},
+        {"max_wait_ms", TURN_WAIT_MAX},
+        {"max_events", TURN_EVENTS_MAX},
+        {"max_entries", turn_max_entries(options)},
+        {"max_group_patterns", GROUP_PATTERNS},
+        {"lease_ms", options->group_lease_ms},
+        {"max_attempts", options->group_max_attempts},
     };
     uint32_t count = sizeof(limits) / sizeof(limits[0]);
     result_key(call, "limits");
@@ -81,11 +89,12 @@ static void put_text(const struct arg *arg, const char **text, size_t *len)
 
 static void tell_greeting(struct call *call)
 {
-    const struct core *core = call->core;
+    struct core *core = call->core;
     struct greeting greeting = {.link = call->request->caller.link};
     put_text(&call->args[HELLO_NAME], &greeting.name, &greeting.name_len);
     put_text(&call->args[HELLO_LANGUAGE], &greeting.language, &greeting.language_len);
     put_text(&call->args[HELLO_VERSION], &greeting.version, &greeting.version_len);
+    greetings_put(&core->greetings, call->request->client, call->request->client_len, &greeting);
     core->effects.greeted(core->effects.arg, &greeting);
 }
 
@@ -101,7 +110,8 @@ int op_hello(struct call *call)
     result_text(call, "version", options->version);
     result_text(call, "epoch", options->epoch);
     result_key(call, "features");
-    mp_put_array(call->out, 0);
+    mp_put_array(call->out, 1);
+    mp_put_text(call->out, "groups");
     result_key(call, "addresses");
     mp_put_map(call->out, 2);
     mp_put_text(call->out, "calls");
@@ -185,5 +195,6 @@ int op_stats(struct call *call)
     mp_put_uint(call->out, core->now.wall_ms);
     mp_put_text(call->out, "uptime_ms");
     mp_put_uint(call->out, core->now.mono_ms - core->started_ms);
+    group_stats_put(call);
     return 0;
 }

@@ -4,6 +4,7 @@
 
 #include "core/hash.h"
 #include "core/op_run.h"
+#include "core/turn.h"
 
 /* Bytes that the error result of an operation takes at most. */
 #define ERROR_BYTES 640
@@ -12,15 +13,32 @@
 #define CLIENT_MIN    16
 #define CLIENT_MAX    64
 
-enum { HEAD_V, HEAD_CLIENT, HEAD_ID, HEAD_OPS, HEAD_EPOCH, HEAD_KEY };
+enum {
+    HEAD_V,
+    HEAD_CLIENT,
+    HEAD_ID,
+    HEAD_EPOCH,
+    HEAD_KEY,
+    HEAD_OPS,
+    HEAD_MEMBER,
+    HEAD_TURN,
+    HEAD_DONE,
+    HEAD_MAX,
+    HEAD_WAIT_MS
+};
 
 static const struct arg_spec HEAD[] = {
     [HEAD_V] = {"v", ARG_UINT, true},
     [HEAD_CLIENT] = {"client", ARG_STR, true},
     [HEAD_ID] = {"id", ARG_UINT, true},
-    [HEAD_OPS] = {"ops", ARG_LIST, true},
     [HEAD_EPOCH] = {"epoch", ARG_STR, false},
     [HEAD_KEY] = {"key", ARG_STR, false},
+    [HEAD_OPS] = {"ops", ARG_LIST, false},
+    [HEAD_MEMBER] = {"member", ARG_STR, false},
+    [HEAD_TURN] = {"turn", ARG_UINT, false},
+    [HEAD_DONE] = {"done", ARG_LIST, false},
+    [HEAD_MAX] = {"max", ARG_UINT, false},
+    [HEAD_WAIT_MS] = {"wait_ms", ARG_UINT, false},
     {NULL, ARG_ANY, false},
 };
 
@@ -115,6 +133,23 @@ static bool same_key(const char *key, const struct arg *given)
     return difference == 0;
 }
 
+/* A request has operations, or it is a member's turn. */
+static int check_kind(const struct arg *head, struct fault *fault)
+{
+    if (head[HEAD_OPS].given && head[HEAD_MEMBER].given)
+        return fault_set(fault, CODE_BAD_ARGUMENT, NULL,
+                         "a request has `ops` or is the turn of a `member`, not both");
+    if (!head[HEAD_OPS].given && !head[HEAD_MEMBER].given)
+        return fault_set(fault, CODE_BAD_ARGUMENT, NULL,
+                         "a request has `ops`, a list of operations, or a `member`, whose turn it is");
+    for (int i = HEAD_TURN; i <= HEAD_WAIT_MS && head[HEAD_OPS].given; i++) {
+        const struct place at = place_key(NULL, HEAD[i].name, strlen(HEAD[i].name));
+        if (head[i].given)
+            return fault_set(fault, CODE_UNKNOWN_KEY, &at, "only the turn of a `member` has this key");
+    }
+    return 0;
+}
+
 static int check_head(struct core *core, struct request *request, const struct arg *head, struct fault *fault)
 {
     const struct arg *client = &head[HEAD_CLIENT], *epoch = &head[HEAD_EPOCH];
@@ -129,12 +164,19 @@ static int check_head(struct core *core, struct request *request, const struct a
     if (epoch->given && !mp_is(&epoch->token, core->options.epoch))
         return fault_set(fault, CODE_NEW_EPOCH, NULL, "the broker has started anew, its epoch is `%s`",
                          core->options.epoch);
-    if (head[HEAD_OPS].token.count > core->options.max_ops)
+    if (check_kind(head, fault) < 0)
+        return -1;
+    if (head[HEAD_OPS].given && head[HEAD_OPS].token.count > core->options.max_ops)
         return fault_set(fault, CODE_REQUEST_TOO_LARGE, &at_ops, "a request has at most %u operations",
                          core->options.max_ops);
     request->client = client->token.bytes;
     request->client_len = client->token.len;
     request->ops = &head[HEAD_OPS];
+    request->member = &head[HEAD_MEMBER];
+    request->turn = &head[HEAD_TURN];
+    request->done = &head[HEAD_DONE];
+    request->max = &head[HEAD_MAX];
+    request->wait_ms = &head[HEAD_WAIT_MS];
     return 0;
 }
 
@@ -285,6 +327,11 @@ void core_request(struct core *core, const struct caller *caller, uint64_t ticke
     core->counters->requests++;
     if (read_head(core, &request, head, body, len, &fault) < 0) {
         refuse(core, &request, ticket, &fault);
+        return;
+    }
+    if (request.member->given) {
+        if (turn_run(core, &request, ticket, &fault) < 0)
+            refuse(core, &request, ticket, &fault);
         return;
     }
     uint64_t fingerprint = hash_bytes(core->options.seed, body, len);

@@ -1,0 +1,681 @@
+/* Entries of a turn: all of one is applied, or nothing; what becomes of its event. */
+
+#include "core/conn.h"
+#include "handler.h"
+
+static struct handler bob;
+static struct conn *alice, *carol;
+
+static void set_up_per_conn(const char *rest)
+{
+    bob = (struct handler){.client = "bob-client-000001", .link = 2};
+    alice = world_open(&w, "alice", "");
+    carol = world_open(&w, "carol", "");
+    world_call(&w, quoted("[{'op':'update','conn':'epoch1.1','update':{'$set':{'n':0}}}]"));
+    handler_join(&bob, "g", "'a:*','@disconnect'", rest);
+}
+
+static void set_up(void)
+{
+    set_up_per_conn("");
+}
+
+static void say(unsigned times)
+{
+    while (times--)
+        world_say(&w, alice, "a:x", NULL, NULL);
+}
+
+/* alice's question, held by bob. */
+static void ask(void)
+{
+    world_say(&w, alice, "a:x", "1", "7");
+    expect_turn(&bob, "", "", "1@1");
+}
+
+#define INC     "{'op':'update','conn':'epoch1.1','update':{'$inc':{'n':1}}}"
+#define INC_ALL "{'op':'update','filter':{},'update':{'$inc':{'n':1}}}"
+
+static void expect_n(unsigned n)
+{
+    char wanted[64];
+    snprintf(wanted, sizeof(wanted), "'session':{'n':%u}", n);
+    expect_has(world_call(&w, quoted("[{'op':'get','conn':'epoch1.1'}]")), wanted);
+}
+
+#define expect_events(text) expect_trace(&w, quoted(text))
+
+/* -- effects ------------------------------------------------------------------------------------------- */
+
+static void test_effects_are_applied_in_their_order(void **state)
+{
+    (void)state;
+    set_up();
+    ask();
+    world_call(&w, quoted("[{'op':'batch','event':'tick','interval_ms':1000}]"));
+    expect_turn(&bob,
+                "'done':[{'seq':1,'ops':["
+                "{'op':'send','filter':{},'event':'one','payload':1},"
+                "{'op':'update','conn':'epoch1.2','update':{'$set':{'n':5}}},"
+                "{'op':'send','filter':{'n':5},'event':'tick','payload':2},"
+                "{'op':'answer','payload':3},"
+                "{'op':'send','filter':{'n':5},'event':'tick','payload':4,'unbatched':true},"
+                "{'op':'batch','event':'tock','interval_ms':50},"
+                "{'op':'send','filter':{'n':5},'event':'tock','payload':5},"
+                "{'op':'close','filter':{'n':0},'code':4000,'reason':'bye'}]}]",
+                "", "2@1");
+    expect_events("alice <- {'e':'one','p':1}\n"
+                  "carol <- {'e':'one','p':1}\n"
+                  "alice <- {'e':'a:x','p':3,'i':7}\n"
+                  "carol <- {'e':'batch_tick','p':{'d':[2]}}\n"
+                  "carol <- {'e':'tick','p':4}\n"
+                  "alice closed 4000 bye\n");
+    world_advance(&w, 60);
+    expect_events("carol <- {'e':'batch_tock','p':{'d':[5]}}\n");
+    expect_turn(&bob, "'done':[{'seq':2,'ops':[]}]", "", "");
+}
+
+/* Operations that fail as the last of an entry that would change everything. */
+static const struct {
+    const char *op;
+    const char *failed; /* code, then, place */
+} FAILING[] = {
+    {"{'op':'update','conn':'epoch1.1','if_version':99,'update':{'$set':{'a':1}}}",
+     "1 conflict again done[0].ops[6].if_version"},
+    {"{'op':'update','conn':'epoch1.1','update':{'$set':{'a':{'$x':1}}}}",
+     "1 bad_value dead done[0].ops[6].update.$set.a.$x"},
+    {"{'op':'update','conn':'epoch1.1','update':{}}", "1 bad_update dead done[0].ops[6].update"},
+    {"{'op':'update','conn':'epoch1.1','update':{'$push':{'n':1}}}",
+     "1 update_failed dead done[0].ops[6].update.$push.n"},
+    {"{'op':'update','filter':{'$or':[]},'update':{'$set':{'a':1}}}",
+     "1 bad_filter dead done[0].ops[6].filter.$or"},
+    {"{'op':'send','filter':{'a':null},'event':'x'}", "1 bad_filter dead done[0].ops[6].filter.a"},
+    {"{'op':'send','conn':'epoch1.1','filter':{},'event':'x'}", "1 bad_argument dead done[0].ops[6]"},
+    {"{'op':'send','filter':{},'event':'x y'}", "1 bad_argument dead done[0].ops[6].event"},
+    {"{'op':'send','filter':{},'event':'x','payloat':1}", "1 unknown_key dead done[0].ops[6].payloat"},
+    {"{'op':'sent','filter':{}}", "1 unknown_op dead done[0].ops[6].op"},
+    {"{'op':'answer','conn':'epoch1.1'}", "1 bad_argument dead done[0].ops[6].i"},
+    {"{'op':'answer','i':7}", "1 bad_argument dead done[0].ops[6].conn"},
+    {"{'op':'answer','payload':1,'error':{'code':'x'}}", "1 bad_argument dead done[0].ops[6].error"},
+    {"{'op':'answer','error':{'code':''}}", "1 bad_argument dead done[0].ops[6].error.code"},
+    {"{'op':'close','filter':{},'code':1001}", "1 bad_argument dead done[0].ops[6].code"},
+    {"{'op':'batch','event':'x','interval_ms':60001}", "1 bad_argument dead done[0].ops[6].interval_ms"},
+    {"{'op':'batch','event':'third','interval_ms':50}", "1 limit again"},
+    {"7", "1 bad_argument dead done[0].ops[6].op"},
+    {"{'op':'get','conn':'epoch1.1'}", "1 bad_argument dead done[0].ops[6].op"},
+};
+
+static void test_failing_operation_undoes_the_whole_entry(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(FAILING) / sizeof(FAILING[0]); i++) {
+        char done[2048];
+        world_stop(&w);
+        world_init(&w);
+        w.options.max_batches = 2;
+        world_start(&w);
+        set_up();
+        world_call(&w, quoted("[{'op':'batch','event':'tick','interval_ms':1000}]"));
+        world_say(&w, alice, "a:x", "1", "7");
+        world_say(&w, carol, "a:x", "2", "8");
+        expect_turn(&bob, "'max':1", "", "1@1");
+        snprintf(done, sizeof(done),
+                 "'max':0,'done':[{'seq':1,'ops':[" INC_ALL ",{'op':'send','filter':{},'event':'one'},"
+                 "{'op':'send','filter':{},'event':'tick','payload':1},{'op':'answer','payload':3},"
+                 "{'op':'batch','event':'tock','interval_ms':50},"
+                 "{'op':'close','conn':'epoch1.2','code':4000},%s]}]",
+                 FAILING[i].op);
+        assert_string_equal(failed_of(handler_turn(&bob, done)), FAILING[i].failed);
+        bool again = strstr(FAILING[i].failed, " again ") != NULL;
+        expect_events(again
+                          ? ""
+                          : "alice <- {'e':'@error','p':{'code':'failed','message':'the handlers failed with "
+                            "this event','temporary':false,'event':'a:x'},'i':7}\n");
+        world_advance(&w, 2000);
+        expect_events("");
+        expect_n(0);
+        assert_int_equal(core_conn_count(w.core), 2);
+        expect_turn(&bob, "", "", again ? "1@2 2@1" : "2@1");
+    }
+}
+
+static void test_operations_without_effect_are_refused(void **state)
+{
+    (void)state;
+    static const char *const ops[] = {
+        "'op':'hello'",
+        "'op':'subscribe','events':['a']",
+        "'op':'stats'",
+        "'op':'get','conn':'epoch1.1'",
+        "'op':'count'",
+        "'op':'find'",
+        "'op':'join','group':'x','events':['a']",
+        "'op':'leave','member':'x'",
+        "'op':'extend','member':'x'",
+        "'op':'inspect','group':'g'",
+        "'op':'dead','group':'g'",
+    };
+    unsigned count = sizeof(ops) / sizeof(ops[0]);
+    set_up();
+    say(count);
+    expect_turn(&bob, "", "", "1@1");
+    for (unsigned seq = 1; seq <= count; seq++) {
+        char done[256], failed[80];
+        snprintf(done, sizeof(done), "'done':[{'seq':%u,'ops':[" INC ",{%s}]}]", seq, ops[seq - 1]);
+        snprintf(failed, sizeof(failed), "%u bad_argument dead done[0].ops[1].op", seq);
+        const char *reply = handler_turn(&bob, done);
+        assert_string_equal(failed_of(reply), failed);
+        expect_has(reply, " has no effect to apply; send it as a request of its own");
+    }
+    expect_n(0);
+}
+
+static void test_entries_stand_for_themselves(void **state)
+{
+    (void)state;
+    set_up();
+    struct conn *dave = world_open(&w, "dave", "");
+    say(1);
+    world_say(&w, carol, "a:x", NULL, NULL);
+    world_say(&w, dave, "a:x", NULL, NULL);
+    expect_turn(&bob, "", "", "1@1 2@1 3@1");
+    expect_turn(&bob,
+                "'max':0,'done':[{'seq':3,'ops':[" INC "]},{'seq':2,'ops':[" INC ",{'op':'nonsense'}]},"
+                "{'seq':1,'ops':[" INC "]}]",
+                "2 unknown_op dead done[1].ops[1].op", "");
+    expect_n(2);
+}
+
+static void test_session_in_the_next_entry_includes_the_one_before(void **state)
+{
+    (void)state;
+    set_up();
+    say(1);
+    world_say(&w, carol, "a:x", NULL, NULL);
+    expect_turn(&bob, "", "", "1@1 2@1");
+    expect_turn(
+        &bob,
+        "'done':[{'seq':1,'ops':[" INC "]},"
+        "{'seq':2,'ops':[{'op':'update','conn':'epoch1.1','if_version':3,'update':{'$inc':{'n':1}}}]}]",
+        "", "");
+    expect_n(2);
+}
+
+/* -- questions ----------------------------------------------------------------------------------------- */
+
+static void test_answer_is_to_the_events_own_question(void **state)
+{
+    (void)state;
+    set_up();
+    ask();
+    expect_turn(&bob, "'done':[{'seq':1,'ops':[{'op':'answer','payload':{'a':1}}]}]", "", "");
+    expect_events("alice <- {'e':'a:x','p':{'a':1},'i':7}\n");
+    world_advance(&w, 31000);
+    expect_events("");
+}
+
+static void test_event_that_asks_nothing_cannot_be_answered(void **state)
+{
+    (void)state;
+    set_up();
+    say(1);
+    expect_turn(&bob, "", "", "1@1");
+    expect_turn(&bob, "'done':[{'seq':1,'ops':[" INC ",{'op':'answer'}]}]",
+                "1 bad_argument dead done[0].ops[1].i", "");
+    expect_n(0);
+}
+
+static void test_question_that_nobody_answers_ends_with_ok(void **state)
+{
+    (void)state;
+    set_up();
+    ask();
+    expect_turn(&bob, "'done':[{'seq':1,'ops':[]}]", "", "");
+    expect_events("alice <- {'e':'@ok','i':7}\n");
+}
+
+static void test_question_whose_event_dies_ends_with_failed(void **state)
+{
+    (void)state;
+    set_up();
+    ask();
+    expect_turn(&bob, "'done':[{'seq':1,'ops':[{'op':'x'}]}]", "1 unknown_op dead done[0].ops[0].op", "");
+    expect_has(world_trace(&w), "alice <- {'e':'@error','p':{'code':'failed',");
+}
+
+static void test_answer_with_conn_and_i_goes_to_another_question(void **state)
+{
+    (void)state;
+    set_up();
+    world_say(&w, carol, "b", NULL, "'q'");
+    say(1);
+    expect_turn(&bob, "", "", "1@1");
+    world_trace(&w);
+    core_subscribers(w.core, 1);
+    world_say(&w, carol, "b", NULL, "9");
+    world_trace(&w);
+    expect_turn(&bob, "'done':[{'seq':1,'ops':[{'op':'answer','conn':'epoch1.2','i':9,'payload':1}]}]", "",
+                "");
+    expect_events("carol <- {'e':'b','p':1,'i':9}\n");
+}
+
+static void test_late_answer_is_not_for_a_later_question_with_the_same_i(void **state)
+{
+    (void)state;
+    set_up();
+    handler_join(&bob, "g", "'a:*'", ",'lease_ms':60000");
+    ask();
+    world_advance(&w, 30000);
+    expect_has(world_trace(&w), "'code':'timeout'");
+    world_say(&w, alice, "a:x", "2", "7");
+    expect_turn(&bob,
+                "'done':[{'seq':1,'ops':[" INC ",{'op':'answer','payload':'late'},"
+                "{'op':'answer','conn':'epoch1.1','i':7,'payload':'late'}]}]",
+                "", "2@1");
+    expect_events("");
+    expect_n(1);
+    expect_turn(&bob, "'done':[{'seq':2,'ops':[{'op':'answer','payload':'right'}]}]", "", "");
+    expect_events("alice <- {'e':'a:x','p':'right','i':7}\n");
+}
+
+static void test_first_answer_wins(void **state)
+{
+    (void)state;
+    struct handler eve = {.client = "eve-client-000001", .link = 3};
+    set_up();
+    handler_join(&eve, "h", "'a:*'", "");
+    ask();
+    expect_turn(&eve, "", "", "1@1");
+    expect_turn(&eve, "'done':[{'seq':1,'ops':[{'op':'answer','payload':'eve'}]}]", "", "");
+    expect_turn(&bob, "'done':[{'seq':1,'ops':[{'op':'answer','payload':'bob'},{'op':'answer'}]}]", "", "");
+    expect_events("alice <- {'e':'a:x','p':'eve','i':7}\n");
+}
+
+static void test_ok_comes_when_all_groups_are_done(void **state)
+{
+    (void)state;
+    struct handler eve = {.client = "eve-client-000001", .link = 3};
+    set_up();
+    handler_join(&eve, "h", "'a:*'", "");
+    ask();
+    expect_turn(&bob, "'done':[{'seq':1,'ops':[]}]", "", "");
+    expect_events("");
+    expect_turn(&eve, "", "", "1@1");
+    expect_turn(&eve, "'done':[{'seq':1,'ops':[]}]", "", "");
+    expect_events("alice <- {'e':'@ok','i':7}\n");
+    world_say(&w, alice, "a:x", "1", "7");
+    expect_turn(&bob, "", "", "2@1");
+    expect_turn(&bob, "'done':[{'seq':2,'ops':[7]}]", "2 bad_argument dead done[0].ops[0].op", "");
+    expect_events("");
+    expect_turn(&eve, "", "", "2@1");
+    expect_turn(&eve, "'done':[{'seq':2,'ops':[]}]", "", "");
+    expect_has(world_trace(&w), "alice <- {'e':'@error','p':{'code':'failed',");
+}
+
+/* -- error, retry_ms ----------------------------------------------------------------------------------- */
+
+static void test_refused_event_is_done_and_its_client_told(void **state)
+{
+    (void)state;
+    set_up();
+    ask();
+    say(1);
+    expect_turn(
+        &bob,
+        "'done':[{'seq':1,'error':{'code':'no_money','message':'none left','temporary':true,'data':[1]}}]",
+        "", "2@1");
+    expect_events("alice <- {'e':'@error','p':{'code':'no_money','message':'none "
+                  "left','temporary':true,'event':'a:x','data':[1]},'i':7}\n");
+    expect_turn(&bob, "'done':[{'seq':2,'error':{'code':'no'}}]", "", ""); /* who did not ask is not told */
+    expect_events("");
+    expect_has(world_call(&w, quoted("[{'op':'dead','group':'g'}]")), "'events':[]");
+}
+
+static void test_wrong_error_kills_the_event(void **state)
+{
+    (void)state;
+    set_up();
+    world_say(&w, alice, "a:x", NULL, "7");
+    say(3);
+    expect_turn(&bob, "", "", "1@1");
+    expect_turn(&bob, "'done':[{'seq':1,'error':{'code':''}}]", "1 bad_argument dead done[0].error.code",
+                "2@1");
+    expect_turn(&bob, "'done':[{'seq':2,'error':{'code':''}}]", "2 bad_argument dead done[0].error.code",
+                "3@1");
+    expect_turn(&bob, "'done':[{'seq':3,'error':{'cod':'x'}}]", "3 unknown_key dead done[0].error.cod",
+                "4@1");
+    expect_turn(&bob, "'done':[{'seq':4,'error':'x'}]", "4 bad_argument dead done[0].error", "");
+}
+
+static void test_retry_comes_again_after_its_time(void **state)
+{
+    (void)state;
+    set_up();
+    say(2);
+    expect_turn(&bob, "", "", "1@1");
+    expect_turn(&bob, "'done':[{'seq':1,'retry_ms':500}]", "", "");
+    world_advance(&w, 499);
+    expect_turn(&bob, "", "", ""); /* nor does the one behind it come */
+    uint64_t ticket = handler_ask(&bob, "");
+    world_advance(&w, 1);
+    assert_string_equal(events_of(reply_of(ticket)), "1@2");
+    expect_turn(&bob, "'done':[{'seq':1,'retry_ms':0}]", "", "1@3");
+    expect_turn(&bob, "'done':[{'seq':1,'ops':[]}]", "", "2@1");
+}
+
+static void test_retried_too_often_is_dead(void **state)
+{
+    (void)state;
+    set_up();
+    ask();
+    for (int attempt = 2; attempt <= 5; attempt++) {
+        char wanted[8];
+        snprintf(wanted, sizeof(wanted), "1@%d", attempt);
+        expect_turn(&bob, "'done':[{'seq':1,'retry_ms':0}]", "", wanted);
+    }
+    expect_events("");
+    expect_turn(&bob, "'done':[{'seq':1,'retry_ms':0}]", "", "");
+    expect_has(world_trace(&w), "'code':'failed'");
+    expect_has(world_call(&w, quoted("[{'op':'dead','group':'g'}]")), "'attempts':5");
+}
+
+static void test_conflict_comes_again_at_once_until_it_is_dead(void **state)
+{
+    (void)state;
+    set_up();
+    say(1);
+    expect_turn(&bob, "", "", "1@1");
+    const char *done = "'done':[{'seq':1,'ops':[{'op':'update','conn':'epoch1.1','if_version':9,'update':{'$"
+                       "inc':{'n':1}}}]}]";
+    for (int attempt = 2; attempt <= 5; attempt++) {
+        char wanted[8];
+        snprintf(wanted, sizeof(wanted), "1@%d", attempt);
+        expect_turn(&bob, done, "1 conflict again done[0].ops[0].if_version", wanted);
+    }
+    expect_turn(&bob, done, "1 conflict dead done[0].ops[0].if_version", "");
+}
+
+static void test_entry_says_exactly_one_thing(void **state)
+{
+    (void)state;
+    set_up();
+    say(6);
+    expect_turn(&bob, "", "", "1@1");
+    expect_turn(&bob, "'done':[{'seq':1}]", "1 bad_argument dead done[0]", "2@1");
+    expect_turn(&bob, "'done':[{'seq':2,'ops':[],'retry_ms':0}]", "2 bad_argument dead done[0]", "3@1");
+    expect_turn(&bob, "'done':[{'seq':3,'ops':[],'error':{'code':'x'}}]", "3 bad_argument dead done[0]",
+                "4@1");
+    expect_turn(&bob, "'done':[{'seq':4,'retry_ms':3600001}]", "4 bad_argument dead done[0].retry_ms", "5@1");
+    expect_turn(&bob, "'done':[{'seq':5,'opps':[]}]", "5 unknown_key dead done[0].opps", "6@1");
+    expect_turn(&bob, "'done':[{'seq':6,'ops':{}}]", "6 bad_argument dead done[0].ops", "");
+}
+
+/* -- what is not held ---------------------------------------------------------------------------------- */
+
+static void test_entry_of_an_event_that_is_not_held(void **state)
+{
+    (void)state;
+    struct handler eve = {.client = "eve-client-000001", .link = 3};
+    set_up();
+    handler_join(&eve, "g", "'a:*'", "");
+    say(1);
+    world_say(&w, carol, "a:x", NULL, NULL);
+    expect_turn(&eve, "'max':1", "", "1@1");
+    expect_turn(&bob, "", "", "2@1");
+    expect_turn(&bob,
+                "'done':[{'seq':1,'ops':[" INC "]},{'seq':99,'ops':[" INC "]},{'seq':2,'ops':[" INC "]}]",
+                "1 lease_expired none; 99 lease_expired none", "");
+    expect_n(1);
+}
+
+static void test_second_entry_for_the_same_event(void **state)
+{
+    (void)state;
+    set_up_per_conn(",'per_conn':4");
+    say(2);
+    expect_turn(&bob, "", "", "1@1 2@1");
+    expect_turn(&bob,
+                "'max':0,'done':[{'seq':1,'ops':[" INC "]},{'seq':1,'ops':[" INC "]},{'seq':2,'retry_ms':0},"
+                "{'seq':2,'ops':[" INC "]}]",
+                "1 lease_expired none; 2 stale again; 2 lease_expired none", "");
+    expect_n(1);
+}
+
+static void test_lease_ends(void **state)
+{
+    (void)state;
+    set_up();
+    say(1);
+    expect_turn(&bob, "", "", "1@1");
+    world_advance(&w, 29999);
+    expect_turn(&bob, "", "", "");
+    world_advance(&w, 1);
+    const char *reply = handler_turn(&bob, "'max':0,'done':[{'seq':1,'ops':[" INC "]}]");
+    assert_string_equal(failed_of(reply), "1 lease_expired none");
+    expect_n(0);
+    expect_turn(&bob, "", "", "1@2");
+    expect_turn(&bob, "'done':[{'seq':1,'ops':[" INC "]}]", "", "");
+    expect_n(1);
+}
+
+static void test_what_a_dead_member_held_comes_to_another_alone(void **state)
+{
+    (void)state;
+    struct handler eve = {.client = "eve-client-000001", .link = 3};
+    set_up();
+    handler_join(&eve, "g", "'a:*'", "");
+    say(1);
+    world_say(&w, carol, "a:x", NULL, NULL);
+    expect_turn(&bob, "", "", "1@1 2@1");
+    world_link_down(&w, 2);
+    expect_turn(&eve, "", "", "1@2");
+    expect_turn(&eve, "", "", "");
+    expect_turn(&eve, "'done':[{'seq':1,'ops':[" INC "]}]", "", "2@2");
+    expect_turn(&eve, "'done':[{'seq':2,'ops':[" INC "]}]", "", "");
+    expect_n(2);
+    expect_has(handler_turn(&bob, "'done':[{'seq':1,'ops':[" INC "]}]"), "'code':'unknown_member'");
+}
+
+/* -- per_conn ------------------------------------------------------------------------------------------ */
+
+static void test_several_of_a_connection_are_held_in_order(void **state)
+{
+    (void)state;
+    set_up_per_conn(",'per_conn':2");
+    say(4);
+    expect_turn(&bob, "", "", "1@1 2@1");
+    expect_turn(&bob, "'done':[{'seq':1,'ops':[]},{'seq':2,'ops':[]}]", "", "3@1 4@1");
+    expect_turn(&bob, "'done':[{'seq':3,'ops':[]}]", "", "");
+    expect_turn(&bob, "'done':[{'seq':4,'ops':[]}]", "", "");
+}
+
+static void test_entry_is_stale_after_an_earlier_one_changed_the_session(void **state)
+{
+    (void)state;
+    set_up_per_conn(",'per_conn':3");
+    say(3);
+    expect_turn(&bob, "", "", "1@1 2@1 3@1");
+    expect_turn(&bob,
+                "'max':0,'done':[{'seq':1,'ops':[" INC "]},{'seq':2,'ops':[" INC "]},{'seq':3,'ops':[" INC
+                "]}]",
+                "2 stale again; 3 stale again", "");
+    expect_n(1);
+    const char *reply = handler_turn(&bob, "");
+    assert_string_equal(events_of(reply), "2@1 3@1"); /* not a second attempt */
+    expect_has(reply, "'session':{'n':1}");
+    expect_turn(&bob, "'done':[{'seq':2,'ops':[]}]", "", "");
+    expect_turn(&bob, "'done':[{'seq':3,'ops':[" INC "]}]", "", "");
+    expect_n(2);
+}
+
+static void test_session_changed_by_somebody_else_makes_nothing_stale(void **state)
+{
+    (void)state;
+    set_up_per_conn(",'per_conn':2");
+    say(2);
+    world_say(&w, carol, "a:x", NULL, NULL);
+    expect_turn(&bob, "", "", "1@1 2@1 3@1");
+    world_call(&w, quoted("[" INC "]"));
+    expect_turn(&bob, "'done':[{'seq':3,'ops':[" INC "]},{'seq':1,'ops':[]},{'seq':2,'ops':[]}]", "", "");
+    expect_n(2);
+}
+
+static void test_entries_out_of_order_are_stale(void **state)
+{
+    (void)state;
+    set_up_per_conn(",'per_conn':3");
+    say(3);
+    expect_turn(&bob, "", "", "1@1 2@1 3@1");
+    expect_turn(&bob,
+                "'max':0,'done':[{'seq':2,'ops':[" INC "]},{'seq':3,'ops':[" INC "]},{'seq':1,'ops':[" INC
+                "]}]",
+                "2 stale again; 3 stale again", "");
+    expect_n(1);
+    expect_turn(&bob, "", "", "2@1 3@1");
+}
+
+static void test_event_not_done_takes_the_later_ones_along(void **state)
+{
+    (void)state;
+    set_up_per_conn(",'per_conn':3");
+    say(3);
+    world_say(&w, carol, "a:x", NULL, NULL);
+    expect_turn(&bob, "", "", "1@1 2@1 3@1 4@1");
+    expect_turn(
+        &bob, "'max':0,'done':[{'seq':1,'retry_ms':100},{'seq':2,'ops':[" INC "]},{'seq':4,'ops':[" INC "]}]",
+        "2 stale again", "");
+    expect_turn(&bob, "'max':0,'done':[{'seq':3,'ops':[" INC "]}]", "3 lease_expired none", "");
+    expect_n(1);
+    expect_turn(&bob, "", "", "");
+    world_advance(&w, 100);
+    expect_turn(&bob, "", "", "1@2 2@1 3@1");
+    expect_turn(
+        &bob,
+        "'max':0,'done':[{'seq':1,'ops':[{'op':'update','conn':'epoch1.1','if_version':9,'update':{'$set':"
+        "{'n':9}}}]},{'seq':2,'ops':[]},{'seq':3,'ops':[]}]",
+        "1 conflict again done[0].ops[0].if_version; 2 stale again; 3 stale again", "");
+    expect_turn(&bob, "", "", "1@3 2@1 3@1");
+}
+
+static void test_dead_event_leaves_the_later_ones_where_they_are(void **state)
+{
+    (void)state;
+    set_up_per_conn(",'per_conn':2");
+    say(2);
+    expect_turn(&bob, "", "", "1@1 2@1");
+    expect_turn(&bob, "'done':[{'seq':1,'ops':[7]},{'seq':2,'ops':[" INC "]}]",
+                "1 bad_argument dead done[0].ops[0].op", "");
+    expect_n(1);
+}
+
+static void test_connection_is_held_by_one_member(void **state)
+{
+    (void)state;
+    struct handler eve = {.client = "eve-client-000001", .link = 3};
+    set_up_per_conn(",'per_conn':2");
+    handler_join(&eve, "g", "'a:*'", ",'per_conn':2");
+    say(1);
+    expect_turn(&bob, "", "", "1@1");
+    say(2);
+    expect_turn(&eve, "", "", "");
+    expect_turn(&bob, "", "", "2@1");
+    expect_turn(&eve, "", "", "");
+    expect_turn(&bob, "'max':0,'done':[{'seq':1,'ops':[]},{'seq':2,'ops':[]}]", "", "");
+    expect_turn(&eve, "", "", "3@1");
+}
+
+/* -- connections that end ------------------------------------------------------------------------------ */
+
+static void test_entry_that_closes_its_own_connection(void **state)
+{
+    (void)state;
+    set_up();
+    ask();
+    say(1);
+    expect_turn(
+        &bob,
+        "'done':[{'seq':1,'ops':[{'op':'answer','payload':'bye'},{'op':'close','conn':'epoch1.1','code':4000}"
+        "," INC "]}]",
+        "", "2@1");
+    expect_events("alice <- {'e':'a:x','p':'bye','i':7}\nalice closed 4000 \n");
+    expect_turn(&bob, "'done':[{'seq':2,'ops':[" INC ",{'op':'send','conn':'epoch1.1','event':'x'}]}]", "",
+                "3@1");
+    expect_n(2); /* the session is there for what is left */
+    expect_events("");
+    const char *reply = handler_turn(&bob, "'done':[{'seq':3,'ops':[" INC "]}]");
+    assert_string_equal(failed_of(reply), "");
+    expect_has(world_call(&w, quoted("[{'op':'get','conn':'epoch1.1'}]")), "'found':false");
+    assert_int_equal(core_conn_count(w.core), 1);
+}
+
+static void test_entry_that_closes_everybody(void **state)
+{
+    (void)state;
+    set_up_per_conn(",'per_conn':3");
+    say(2);
+    world_say(&w, carol, "a:x", NULL, NULL);
+    expect_turn(&bob, "", "", "1@1 2@1 3@1");
+    expect_turn(&bob,
+                "'done':[{'seq':3,'ops':[{'op':'close','filter':{},'code':4000}]},{'seq':1,'ops':[" INC "]}]",
+                "", "4@1");
+    expect_n(1);
+    expect_events("alice closed 4000 \ncarol closed 4000 \n");
+}
+
+static void test_connection_that_ends_while_its_event_is_held(void **state)
+{
+    (void)state;
+    set_up();
+    ask();
+    world_close(&w, alice, 1001, "gone");
+    expect_turn(&bob, "", "", "");
+    expect_turn(&bob,
+                "'done':[{'seq':1,'ops':[" INC ",{'op':'answer','payload':1},{'op':'send','filter':{},"
+                "'event':'left'}]}]",
+                "", "2@1");
+    expect_events("carol <- {'e':'left'}\n");
+    expect_n(1);
+    expect_turn(&bob, "'done':[{'seq':2,'ops':[{'op':'answer'}]}]", "2 bad_argument dead done[0].ops[0].i",
+                "");
+    expect_has(world_call(&w, quoted("[{'op':'get','conn':'epoch1.1'}]")), "'found':false");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WORLD_TEST(test_effects_are_applied_in_their_order),
+        WORLD_TEST(test_failing_operation_undoes_the_whole_entry),
+        WORLD_TEST(test_operations_without_effect_are_refused),
+        WORLD_TEST(test_entries_stand_for_themselves),
+        WORLD_TEST(test_session_in_the_next_entry_includes_the_one_before),
+        WORLD_TEST(test_answer_is_to_the_events_own_question),
+        WORLD_TEST(test_event_that_asks_nothing_cannot_be_answered),
+        WORLD_TEST(test_question_that_nobody_answers_ends_with_ok),
+        WORLD_TEST(test_question_whose_event_dies_ends_with_failed),
+        WORLD_TEST(test_answer_with_conn_and_i_goes_to_another_question),
+        WORLD_TEST(test_late_answer_is_not_for_a_later_question_with_the_same_i),
+        WORLD_TEST(test_first_answer_wins),
+        WORLD_TEST(test_ok_comes_when_all_groups_are_done),
+        WORLD_TEST(test_refused_event_is_done_and_its_client_told),
+        WORLD_TEST(test_wrong_error_kills_the_event),
+        WORLD_TEST(test_retry_comes_again_after_its_time),
+        WORLD_TEST(test_retried_too_often_is_dead),
+        WORLD_TEST(test_conflict_comes_again_at_once_until_it_is_dead),
+        WORLD_TEST(test_entry_says_exactly_one_thing),
+        WORLD_TEST(test_entry_of_an_event_that_is_not_held),
+        WORLD_TEST(test_second_entry_for_the_same_event),
+        WORLD_TEST(test_lease_ends),
+        WORLD_TEST(test_what_a_dead_member_held_comes_to_another_alone),
+        WORLD_TEST(test_several_of_a_connection_are_held_in_order),
+        WORLD_TEST(test_entry_is_stale_after_an_earlier_one_changed_the_session),
+        WORLD_TEST(test_session_changed_by_somebody_else_makes_nothing_stale),
+        WORLD_TEST(test_entries_out_of_order_are_stale),
+        WORLD_TEST(test_event_not_done_takes_the_later_ones_along),
+        WORLD_TEST(test_dead_event_leaves_the_later_ones_where_they_are),
+        WORLD_TEST(test_connection_is_held_by_one_member),
+        WORLD_TEST(test_entry_that_closes_its_own_connection),
+        WORLD_TEST(test_entry_that_closes_everybody),
+        WORLD_TEST(test_connection_that_ends_while_its_event_is_held),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
