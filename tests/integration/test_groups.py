@@ -84,7 +84,7 @@ def test_one_client_is_a_member_of_several_groups(member, calls, ws):
         ({"session_keys": ["k"] * 65}, "bad_argument"),
         ({"lease": 1000}, "unknown_key"),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:60],
 )
 def test_wrong_arguments_of_join_are_refused(calls, change, code):
     arguments = {"group": "g", "events": ["x"], **change}

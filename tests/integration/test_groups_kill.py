@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from kit.broker import SANITIZED, wait_until
+from kit.broker import BUILD, SANITIZED, wait_until
 from kit.burst import Burst
 from kit.client import Client
 from kit.member import SCRIPT, group
@@ -23,11 +23,20 @@ def scaled(count):
     return max(1, round(count * SCALE))
 
 
+def c_member(address, options):
+    values = {"lease_ms": 30000, "max": 64, "sleep_ms": 0, **options}
+    return [str(BUILD / "tests" / "integration" / "member" / "test-member"), address, "g", *(str(value) for value in values.values())]
+
+
+def python_member(address, options):
+    return [sys.executable, str(SCRIPT), address, "g", json.dumps(options)]
+
+
 class Crew:
     """Members of the group "g" in processes, of which `size` are always there."""
 
-    def __init__(self, broker, calls, size, **options):
-        self.address, self.calls, self.options = broker.calls, calls, options
+    def __init__(self, broker, calls, command, size, **options):
+        self.address, self.calls, self.command, self.options = broker.calls, calls, command, options
         self.processes = {}  # by pid
         for _ in range(size):
             self.start()
@@ -35,8 +44,7 @@ class Crew:
 
     def start(self, **options):
         process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), self.address, "g", json.dumps({**self.options, **options})],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            self.command(self.address, {**self.options, **options}), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         )
         self.processes[process.pid] = process
         return process
@@ -78,10 +86,10 @@ class Crew:
             process.wait()
 
 
-@pytest.fixture
-def crew(broker, calls, open_things):
+@pytest.fixture(params=[c_member, python_member], ids=["c", "python"])
+def crew(request, broker, calls, open_things):
     def start(size, **options):
-        started = Crew(broker, calls, size, **options)
+        started = Crew(broker, calls, request.param, size, **options)
         open_things.append(started.close)
         return started
 

@@ -155,7 +155,7 @@ def test_a_newer_turn_ends_the_wait_of_the_one_before(member, broker, calls, ws)
         ({"v": 2}, "bad_version"),
         ({"client": "short"}, "bad_argument"),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:60],
 )
 def test_a_wrong_turn_is_refused_as_a_whole(member, calls, ws, change, code):
     ann, mem = ws(), member()
@@ -277,7 +277,7 @@ def test_where_one_operation_fails_nothing_of_the_entry_is_applied_and_the_other
         ({"op": "answer", "conn": "$conn"}, "bad_argument", "ops[0]"),
         ({"op": "answer"}, "bad_argument", "ops[0]"),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:60],
 )
 def test_what_would_only_repeat_itself_is_dead_at_once_and_says_where(member, calls, ws, op, code, at):
     ann, mem = ws(), member()
@@ -300,7 +300,7 @@ def test_what_would_only_repeat_itself_is_dead_at_once_and_says_where(member, ca
     "more",
     [{}, {"ops": [], "retry_ms": 5}, {"ops": [], "error": {"code": "x"}}, {"retry_ms": -1}, {"retry_ms": 3600001}, {"retry_ms": "1"}, {"error": 5},
      {"error": {}}, {"error": {"code": 7}}, {"ops": 5}, {"ops": [], "nonsense": 1}],
-    ids=str,
+    ids=lambda value: str(value)[:60],
 )
 def test_a_wrong_entry_is_dead_and_the_others_are_done(member, calls, ws, more):
     ann, bob, mem = ws(), ws(), member()

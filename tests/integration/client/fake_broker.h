@@ -7,12 +7,14 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <nng/nng.h>
 
 #include "wire/buf.h"
 
-#define FAKE_SEEN_MAX 64
+#define FAKE_SEEN_MAX   64
+#define FAKE_SCRIPT_MAX 32
 
 /* What to do with the next request that has no `hello` and no `subscribe` (those are always answered well,
  * unless told otherwise). */
@@ -22,6 +24,13 @@ enum fake_act {
     FAKE_GARBAGE, /* with bytes that are no MessagePack */
     FAKE_IGNORE,  /* not at all */
     FAKE_HANG_UP, /* end the link */
+};
+
+/* A turn that waits for its reply. */
+struct fake_waiting {
+    bool is_there;
+    uint64_t id, turn;
+    nng_msg *request; /* for the way back */
 };
 
 struct fake {
@@ -40,6 +49,18 @@ struct fake {
     char last_announcement[512];              /* JSON of its events */
     struct buf seen[FAKE_SEEN_MAX];           /* the requests without hello and subscribe */
     size_t seen_count;
+
+    /* Groups. A turn without a script waits until events come or a newer turn does. */
+    unsigned joins, leaves, turns;       /* seen, repeats too */
+    char last_join[512];                 /* JSON of the operation */
+    char last_leave[64];                 /* the member */
+    unsigned lease_ms;                   /* told to members; 0: 30,000 */
+    const char *join_reply;              /* JSON instead of the result of `join`; NULL: member m1, m2, ... */
+    const char *script[FAKE_SCRIPT_MAX]; /* for the next turns: see fake_script() */
+    size_t script_count;
+    struct buf turns_seen[FAKE_SEEN_MAX];
+    size_t turns_seen_count;
+    struct fake_waiting waiting;
 };
 
 /* Listen in a directory of its own. */
@@ -52,6 +73,14 @@ void fake_come_back(struct fake *fake);
 
 /* What the next request gets. */
 void fake_next(struct fake *fake, enum fake_act act);
+
+/* What the next turn gets: a reply as JSON, with $ID, $TURN and $EPOCH; or "hang up", "ignore". Or, if a turn
+ * waits, that one. @json is borrowed. */
+void fake_script(struct fake *fake, const char *json);
+
+/* Turn number @index that came, without what is the same in each (v, client, id, epoch), as JSON; lives until
+ * the next call. "" if it did not come. */
+const char *fake_turn(struct fake *fake, size_t index);
 
 /* Publish: topic, and the map as JSON; $EPOCH stands for the epoch. */
 void fake_publish(struct fake *fake, const char *topic, const char *json);

@@ -14,7 +14,7 @@ import msgpack
 from kit.broker import WAIT_S
 from kit.calls import Calls
 
-SCRIPT = pathlib.Path(__file__).resolve().parents[1] / "member.py"
+SCRIPT = pathlib.Path(__file__).resolve().parents[1] / "member" / "member.py"
 
 
 class Member:
