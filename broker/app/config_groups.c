@@ -13,14 +13,6 @@ static const char *const keys[] = {"events",  "on_full",       "max_age_ms", "ma
 
 #define AGE_MS_MAX (7 * UINT64_C(86400000))
 
-static const char *name_fault(const char *name)
-{
-    static const char chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./";
-    if (*name == '\0' || strlen(name) > GROUP_NAME_MAX)
-        return "has not 1 to 64 bytes";
-    return strspn(name, chars) == strlen(name) ? NULL : "has other characters than A-Z a-z 0-9 _ - . /";
-}
-
 static void take_pattern(const struct reading *r, const cJSON *item, struct text_list *events)
 {
     struct config *c = r->config;
@@ -102,12 +94,12 @@ static void take_member(const struct reading *r, const cJSON *item, struct confi
 static void take(const struct reading *r, const cJSON *object, struct config_group *group)
 {
     struct config *c = r->config;
-    const char *why = name_fault(object->string);
+    const char *why = group_name_fault(object->string, strlen(object->string));
     const cJSON *item;
     group->origin = reading_key_origin(r, object);
     group->rule.name = config_keep(c, object->string, strlen(object->string));
     if (why)
-        config_fault(c, group->origin, "groups: the name \"%s\" %s", object->string, why);
+        config_fault(c, group->origin, "groups: \"%s\": %s", object->string, why);
     if (!cJSON_IsObject(object)) {
         config_fault(c, reading_value_origin(r, object), "groups: \"%s\" must be an object, not %s",
                      object->string, json_type_name(object));

@@ -117,12 +117,11 @@ static const struct {
     {"{\"groups\": []}", "c.json:1:12: groups: must be an object of groups by name, not a list\n"},
     {"{\"groups\": {\"a\": [\"x\"]}}", "c.json:1:18: groups: \"a\" must be an object, not a list\n"},
     {"{\"groups\": {\"a:b\": {}}}",
-     "c.json:1:13: groups: the name \"a:b\" has other characters than A-Z a-z 0-9 _ - . /\n"},
-    {"{\"groups\": {\"\": {}}}", "c.json:1:13: groups: the name \"\" has not 1 to 64 bytes\n"},
+     "c.json:1:13: groups: \"a:b\": a group's name has only A-Z a-z 0-9 _ - . /\n"},
+    {"{\"groups\": {\"\": {}}}", "c.json:1:13: groups: \"\": a group's name has 1 to 64 bytes\n"},
     {"{\"groups\": {\"0123456789012345678901234567890123456789012345678901234567890123x\": {}}}",
-     "c.json:1:13: groups: the name \"0123456789012345678901234567890123456789012345678901234567890123x\" "
-     "has "
-     "not 1 to 64 bytes\n"},
+     "c.json:1:13: groups: \"0123456789012345678901234567890123456789012345678901234567890123x\": a group's "
+     "name has 1 to 64 bytes\n"},
     {"{\"groups\": {\"a\": {},\n\"a\": {}}}", "c.json:2:1: the key \"a\" is there twice\n"},
     {"{\"groups\": {\"a\": {\"events\": \"x\"}}}",
      "c.json:1:29: events: must be a list of strings, not a string\n"},
