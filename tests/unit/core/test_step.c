@@ -321,6 +321,22 @@ static void test_payload_is_batched_under_the_rule_of_its_moment(void **state)
     expect_trace(&w, "alice <- {\"e\":\"batch_tick\",\"p\":{\"d\":[3,4,5]}}\n");
 }
 
+static void test_one_payload_may_go_into_two_batches(void **state)
+{
+    (void)state;
+    struct blob *payload = blob_new("\x01", 1);
+    world_call(
+        &w, "[" BATCH("\"interval_ms\":100") ",{\"op\":\"batch\",\"event\":\"tock\",\"interval_ms\":100}]");
+    step_begin(w.core);
+    assert_int_equal(step_batch_add(w.core, batches_find(&w.core->batches, "tick", 4), alice, payload), 0);
+    assert_int_equal(step_batch_add(w.core, batches_find(&w.core->batches, "tock", 4), alice, payload), 0);
+    blob_unref(payload);
+    step_commit(w.core);
+    world_advance(&w, 100);
+    expect_trace(&w, "alice <- {\"e\":\"batch_tick\",\"p\":{\"d\":[1]}}\n"
+                     "alice <- {\"e\":\"batch_tock\",\"p\":{\"d\":[1]}}\n");
+}
+
 static void test_batch_that_ends_in_a_step_makes_room_for_another(void **state)
 {
     (void)state;
@@ -740,6 +756,7 @@ int main(void)
         STEP_TEST(test_undone_change_of_a_batch_leaves_rule_and_what_waits),
         STEP_TEST(test_batch_goes_on_and_off_in_one_step),
         STEP_TEST(test_payload_is_batched_under_the_rule_of_its_moment),
+        STEP_TEST(test_one_payload_may_go_into_two_batches),
         STEP_TEST(test_batch_that_ends_in_a_step_makes_room_for_another),
         STEP_TEST(test_undone_expiry_leaves_the_times_as_they_were),
         STEP_TEST(test_committed_expiry_counts),
