@@ -446,7 +446,7 @@ def test_many_members_wait_at_once_and_each_gets_what_comes(broker, member, call
         wait_until(lambda: group(calls, "g")["held"] == 0, "it to be done")
 
 
-@pytest.mark.options(max_waiting=12)
+@pytest.mark.options(max_waiting=12, max_waiting_per_link=2)
 def test_a_member_that_may_not_wait_is_told_when_to_ask_again(member, calls):
     members = [member() for _ in range(20)]
     for mem in members:

@@ -112,7 +112,7 @@ class Client:
 
     def sync(self):
         """Return when the broker has read all that was sent; what came meanwhile is kept."""
-        assert self.ask("@ping")["e"] == "@pong"
+        assert self.ask("@ping", i=f"sync {next(self.ids)}")["e"] == "@pong"
 
     def nothing(self, seconds=0.3):
         """No message comes for so long."""

@@ -33,8 +33,8 @@ class Member:
 
     def pack(self, done=(), max=64, wait_ms=0, **more):
         """The bytes of the next turn; more keys replace those that belong there, None takes one away."""
-        turn = {"member": self.id, "turn": self.number + 1, "done": list(done), "max": max, "wait_ms": wait_ms}
-        self.packed = msgpack.packb(self.calls.envelope(None, **{**turn, **more}))
+        turn = {"member": self.id, "turn": self.number + 1, "done": list(done) if isinstance(done, tuple) else done, "max": max, "wait_ms": wait_ms}
+        self.packed = msgpack.packb(self.calls.envelope(**{"ops": None, **turn, **more}))
         return self.packed
 
     def turn(self, done=(), **more):
