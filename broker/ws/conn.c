@@ -64,14 +64,11 @@ static void stop_timers(struct ws_conn *conn)
 /* `closed`, once. */
 static void tell_closed(struct ws_conn *conn, unsigned code, const char *reason, size_t reason_len)
 {
-    if (conn->ws->is_freeing)
-        conn->is_known = false;
-    if (!conn->is_known)
-        return;
-    pause_flush(conn);
     if (!conn->is_known)
         return;
     conn->is_known = false;
+    if (conn->ws->is_freeing)
+        return;
     conn->ws->up_calls++;
     log_debug("ws", "connection ends", "remote=%s code=%u", peer_text(conn->peer), code);
     conn->ws->events.closed(conn->ws->events.arg, conn->user, code, reason, reason_len);
@@ -427,6 +424,8 @@ static void tell_payload(struct ws_conn *conn, const uint8_t *payload, size_t le
     size_t reason_len = len > 2 ? len - 2 : 0;
     if (!utf8_valid(reason, reason_len))
         reason_len = 0;
+    if (!tcp_is_reset(lws_get_socket_fd(conn->wsi)))
+        pause_flush(conn);
     tell_closed(conn, code, reason, reason_len);
 }
 

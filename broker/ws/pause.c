@@ -72,7 +72,7 @@ static void hand_over(struct ws_conn *conn)
 
 void pause_flush(struct ws_conn *conn)
 {
-    while (conn->is_known && conn->held_at < conn->held.len)
+    while (conn->is_known && !conn->ws->is_freeing && conn->held_at < conn->held.len)
         hand_over(conn);
 }
 

@@ -24,7 +24,8 @@ int pause_hold(struct ws_conn *conn, const void *bytes, size_t len, bool is_bina
 /* The loop's end: stop and begin reading, hand over what was held, for about a millisecond. */
 void pause_run(struct ws *ws);
 
-/* Its end is about to be told: hand over all that was held, as long as it is known. */
+/* The peer has ended it in order, and that is about to be told: hand over all that was held, as long as it is
+ * known. When it ends otherwise, that is lost like what is still in the kernel. */
 void pause_flush(struct ws_conn *conn);
 
 /* We close it: read on, since its answer is awaited. Like pause_forget() it is harmless for one that is not

@@ -119,8 +119,9 @@ void ws_close(struct ws_conn *conn, unsigned code, const char *reason, size_t re
 /* Stop reading from the connection: after the message under way none comes until ws_resume(), what the client
  * sends fills the kernel's buffers, and then the client has to wait. Meanwhile it is neither pinged nor
  * closed for its silence. What is delivered to it is written as ever. A reset is told of within about a
- * second; a client that ended in order, when it is read from again, behind its last message. Both are
- * harmless when done twice. */
+ * second; a client that ended in order, when it is read from again, behind its last message (if its close
+ * frame came together with what led to the pause, that cannot wait, and all before it comes at once). Both
+ * are harmless when done twice. */
 void ws_pause(struct ws_conn *conn);
 void ws_resume(struct ws_conn *conn);
 
