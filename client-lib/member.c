@@ -286,7 +286,7 @@ static void leaving(struct group *group, bool is_stopping, int64_t now_ms)
 
 static int64_t step_in(struct group *group, bool is_stopping, int64_t drain_ms, int64_t now_ms)
 {
-    bool is_ending = is_stopping || group->is_changed;
+    bool is_ending;
     int64_t due;
 
     turn_receive(group, now_ms);
@@ -299,9 +299,10 @@ static int64_t step_in(struct group *group, bool is_stopping, int64_t drain_ms, 
         return now_ms;
     }
     group_work(group);
+    is_ending = group->is_changed || atomic_load(&group->client->is_stopping); /* perhaps a function has said so */
     now_ms = clock_ms();
-    extending(group, now_ms);
     due = turn_send(group, is_ending, now_ms);
+    extending(group, now_ms);
     if (is_ending && turn_idle(group) && group_held(group) == 0) {
         leave(group, now_ms);
         return now_ms;
