@@ -572,6 +572,31 @@ static void test_closed_connection_is_kept_for_its_events(void **state)
                 "[" ALICE_AS_IS ",{\"ok\":true,\"count\":1}]");
 }
 
+static void test_session_of_an_ended_connection_changes_outside_of_the_filters(void **state)
+{
+    (void)state;
+    world_call(&w, "[{\"op\":\"join\",\"group\":\"g\",\"events\":[\"say\"]}]");
+    world_say(&w, alice, "say", NULL, NULL);
+    world_close(&w, alice, 1000, "");
+    uint64_t entries = w.counters.index_entries;
+    step_begin(w.core);
+    expect_run(SET("epoch1.1", "{\"room\":\"attic\"}"),
+               "{\"ok\":true,\"matched\":1,\"modified\":1,\"version\":3}");
+    expect_run(TTL("1000", "{\"a\":1}"), "{\"ok\":true,\"matched\":1,\"modified\":1,\"version\":4}");
+    expect_run(ATTIC, "{\"ok\":true,\"count\":0}");
+    expect_run("{\"op\":\"update\"," ALL ",\"update\":{\"$set\":{\"b\":1}}}",
+               "{\"ok\":true,\"matched\":1,\"modified\":1}");
+    expect_run(SEND(ALICE, "1"), "{\"ok\":true,\"matched\":0,\"refused\":0}");
+    expect_run(CLOSE(ALICE), "{\"ok\":true,\"matched\":0}");
+    step_undo(w.core);
+    assert_int_equal(w.counters.index_entries, entries);
+    expect_call(&w, "[" GET("epoch1.1") "," LOBBY "]", "[" ALICE_AS_IS ",{\"ok\":true,\"count\":1}]");
+    world_call(&w, "[" TTL("1000", "{\"a\":1}") "]");
+    world_advance(&w, 1000);
+    assert_int_equal(alice->version, 4);
+    assert_int_equal(w.counters.index_entries, entries);
+}
+
 /* -- refused memory ------------------------------------------------------------------------------------ */
 
 /* One of each kind. */
@@ -769,6 +794,7 @@ int main(void)
         STEP_TEST(test_connection_that_is_to_be_closed_is_found_by_nobody),
         STEP_TEST(test_all_are_closed_once),
         STEP_TEST(test_closed_connection_is_kept_for_its_events),
+        STEP_TEST(test_session_of_an_ended_connection_changes_outside_of_the_filters),
         cmocka_unit_test(test_every_kind_of_effect_is_undone),
         cmocka_unit_test(test_step_that_is_refused_memory_leaves_the_old_state),
         cmocka_unit_test(test_commit_that_is_refused_memory_is_done_none_the_less),
