@@ -35,6 +35,19 @@ def build(source_dir, build_dir):
     compile_targets(build_dir, REQUIRED)
 
 
+def export(source_dir, commit, tree):
+    """The files of `commit`, wholly or not at all."""
+    part = tree + ".part"
+    shutil.rmtree(part, ignore_errors=True)
+    os.makedirs(part)
+    with subprocess.Popen(["git", "archive", commit], cwd=source_dir, stdout=subprocess.PIPE) as archive:
+        with tarfile.open(fileobj=archive.stdout, mode="r|") as files:
+            files.extractall(part)
+    if archive.returncode != 0:
+        raise Failed("git archive %s failed" % commit)
+    os.rename(part, tree)
+
+
 def build_revision(source_dir, revision, parent_dir):
     """Export `revision`, put our bench/ into it, so that both versions are measured with the same programs, and build.
     Programs of ours that do not build there are left out: their rows are skipped. Returns its short name and
@@ -44,11 +57,8 @@ def build_revision(source_dir, revision, parent_dir):
         raise Failed("no revision '%s'" % revision)
     directory = os.path.join(parent_dir, commit[:12])
     tree, build_dir = os.path.join(directory, "source"), os.path.join(directory, "build")
-    shutil.rmtree(tree, ignore_errors=True)
-    os.makedirs(tree)
-    with subprocess.Popen(["git", "archive", commit], cwd=source_dir, stdout=subprocess.PIPE) as archive:
-        with tarfile.open(fileobj=archive.stdout, mode="r|") as files:
-            files.extractall(tree)
+    if not os.path.exists(tree):
+        export(source_dir, commit, tree)
     shutil.rmtree(os.path.join(tree, "bench"), ignore_errors=True)
     shutil.copytree(os.path.join(source_dir, "bench"), os.path.join(tree, "bench"))
     configure(tree, build_dir)

@@ -8,7 +8,7 @@ import struct
 import subprocess
 import time
 
-from .echo import HANDLERS, echo_side
+from .echo import check_knows, echo_handlers, echo_side
 from .load import check
 from .processes import Failed, Skipped, log_tail
 from .rows import Measure, Row, at_most_itself
@@ -101,18 +101,15 @@ class Allocations(Row):
         self.kind = kind
 
     def measure(self, world, version):
-        if self.kind != "subscriber" and not version.knows("sluice-echo", "--group"):
-            raise Skipped("sluice-echo of %s does not know --group" % (version.name or "this version"))
+        check_knows(version, self.kind)
         path = os.path.join(world.processes.directory, "allocations")
         with open(path, "wb") as file:
             file.write(bytes(mmap.PAGESIZE))
         library = os.path.join(world.version.build, "liballoc_count.so")
         if not os.path.exists(library):
             raise Skipped("liballoc_count.so is not built")
-        side = world.start_sluice(
-            version, version.name + "allocations",
-            [["sluice-echo", "--broker", "CALLS", "--events", "echo", *more] for more in HANDLERS[self.kind]],
-            env={"LD_PRELOAD": library, "ALLOC_COUNT_FILE": path})
+        side = world.start_sluice(version, version.name + "allocations", echo_handlers(self.kind),
+                                  env={"LD_PRELOAD": library, "ALLOC_COUNT_FILE": path})
         try:
             world.wait_answers(side)
             load = world.load(side, ["-c", CONNECTIONS, "-n", IN_FLIGHT, "--messages", self.messages, "-d", 60])

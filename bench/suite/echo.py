@@ -19,17 +19,24 @@ HANDLERS = {
 }
 
 
+def echo_handlers(kind):
+    return [["sluice-echo", "--broker", "CALLS", "--events", "echo", *more] for more in HANDLERS[kind]]
+
+
+def check_knows(version, kind):
+    if kind != "subscriber" and not version.knows("sluice-echo", "--group"):
+        raise Skipped("sluice-echo of %s does not know --group" % (version.name or "this version"))
+
+
 def echo_side(world, version, kind):
     """The Sluice of `version` whose handlers are of `kind`; checked and kept running."""
-    if kind not in version.sides:
-        if kind != "subscriber" and not version.knows("sluice-echo", "--group"):
-            raise Skipped("sluice-echo of %s does not know --group" % (version.name or "this version"))
-        handlers = [["sluice-echo", "--broker", "CALLS", "--events", "echo", *more] for more in HANDLERS[kind]]
-        side = world.start_sluice(version, version.name + kind, handlers)
+    def check_side(side):
         world.wait_answers(side)
         check_stopped_handlers(world, side)
-        version.sides[kind] = side
-    return version.sides[kind]
+
+    check_knows(version, kind)
+    return world.keep(version, kind, lambda: world.start_sluice(version, version.name + kind, echo_handlers(kind)),
+                      check_side)
 
 
 def check_stopped_handlers(world, side):

@@ -25,6 +25,8 @@ def number(value):
     """With three digits that say something, or all before the point."""
     if abs(value) >= 100:
         return whole(value)
+    if value == 0:
+        return "0"
     return "%.1f" % value if abs(value) >= 10 else "%.2f" % value if abs(value) >= 0.1 else "%.4f" % value
 
 

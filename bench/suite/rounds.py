@@ -14,7 +14,7 @@ class Rounds:
         self.progress = progress  # called with the round and a row's name
 
     def wants(self, row, number):
-        return number == 0 or (number < self.rounds and not (self.world.is_quick and row.is_heavy))
+        return number == 0 or not (self.world.is_quick and row.is_heavy)
 
     def attempt(self, outcome, measure, *arguments):
         """What `measure` returns, or None where it failed."""
@@ -31,7 +31,7 @@ class Rounds:
         outcomes = [Outcome(row) for row in rows]
         for number in range(self.rounds):
             for group in grouped(outcomes, lambda outcome: outcome.row.limit_key or outcome):
-                wanted = [outcome for outcome in group if self.wants(outcome.row, number) and not outcome.skipped]
+                wanted = [outcome for outcome in group if self.wants(outcome.row, number) and not outcome.is_over()]
                 if wanted:
                     self._round_of_group(wanted, number)
         return outcomes
@@ -57,7 +57,7 @@ class Rounds:
         outcomes = [Outcome(row, old.name) for row in rows]
         for number in range(self.rounds):
             for outcome in outcomes:
-                if not self.wants(outcome.row, number) or outcome.skipped:
+                if not self.wants(outcome.row, number) or outcome.is_over():
                     continue
                 self.progress(number, outcome.row.name)
                 found = {version: self.attempt(outcome, outcome.row.measure, self.world, version)

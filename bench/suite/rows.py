@@ -8,6 +8,7 @@ import statistics
 
 from .figures import SPREAD_MAX_PERCENT, number, ratio, spread_percent
 
+FAILURES_MAX = 2
 HEADER = ["row", "measure", "beside", "it", "sluice", "ratio", "spread", "aim", "met"]
 
 
@@ -77,6 +78,10 @@ class Outcome:
     def add(self, ours, limit):
         self.ours.append(ours)
         self.limits.append(limit)
+
+    def is_over(self):
+        """Further rounds are of no use: what failed twice will fail again."""
+        return self.skipped is not None or len(self.failures) >= FAILURES_MAX
 
     def figures(self, measure):
         """Of a measure: all rounds of ours, of the limit (or None), the value that the aim is about, the spread."""

@@ -53,15 +53,18 @@ class Version:
 
     def program(self, name):
         path = os.path.join(self.build, name)
-        if not os.path.exists(path):
-            raise Skipped("%s is not in %s" % (name, self.build))
+        if self.name and not os.path.exists(path):
+            raise Skipped("%s cannot be built in %s" % (name, self.name))
         return path
 
     def knows(self, name, option):
         """Whether the program says so in its help."""
         if name not in self._help:
-            done = subprocess.run([self.program(name), "--help"], capture_output=True, text=True, timeout=10, check=False,
-                                  stdin=subprocess.DEVNULL)
+            try:
+                done = subprocess.run([self.program(name), "--help"], capture_output=True, text=True, timeout=10,
+                                      check=False, stdin=subprocess.DEVNULL)
+            except (OSError, subprocess.TimeoutExpired) as error:
+                raise Failed("cannot start %s: %s" % (name, error)) from error
             self._help[name] = done.stdout + done.stderr
         return option in self._help[name]
 
@@ -131,13 +134,29 @@ class World:
                 json.dump(config, file)
             command += ["--config", path]
         programs = [(version.program(program), arguments) for program, *arguments in handlers]
-        broker = self.processes.start("sluiced-" + name, command, env=env)
-        self.processes.wait_port(broker, port)
-        servers = [broker]
-        for number, (program, arguments) in enumerate(programs):
-            command = [program] + [calls if argument == "CALLS" else argument for argument in arguments]
-            servers.append(self.processes.start("%s-%s-%d" % (os.path.basename(program), name, number), command))
-        return Side(self.processes, port, servers, calls)
+        side = Side(self.processes, port, [self.processes.start("sluiced-" + name, command, env=env)], calls)
+        try:
+            self.processes.wait_port(side.broker, port)
+            for number, (program, arguments) in enumerate(programs):
+                command = [program] + [calls if argument == "CALLS" else argument for argument in arguments]
+                log = "%s-%s-%d" % (os.path.basename(program), name, number)
+                side.servers.append(self.processes.start(log, command))
+        except Failed:
+            side.stop()
+            raise
+        return side
+
+    def keep(self, version, name, start, check):
+        """A side of `version` that keeps running: what `start` gives, once `check` has passed."""
+        if name not in version.sides:
+            side = start()
+            try:
+                check(side)
+            except Failed:
+                side.stop()
+                raise
+            version.sides[name] = side
+        return version.sides[name]
 
     def wait_answers(self, side, event="echo", tries=50):
         """Until a handler has announced itself and answers."""
