@@ -11,79 +11,39 @@
 #include "core/core.h"
 #include "core/core_impl.h"
 #include "core/doc.h"
-#include "fuzz/expect.h"
+#include "fuzz/effects.h"
 #include "wire/json.h"
 #include "wire/mp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static unsigned replies;
-
-static void on_publish(void *arg, const void *body, size_t len)
+/* A request whose reply comes at once. */
+static void request(struct core *core, const void *body, size_t len)
 {
-    (void)arg;
-    const char *end = memchr(body, 0, len);
-    EXPECT(end);
-    struct fault fault;
-    const struct mp_rules rules = {MP_ALLOW_BIN, MP_DEPTH_MAX, CODE_BAD_VALUE};
-    EXPECT(mp_check(end + 1, len - (size_t)(end + 1 - (const char *)body), &rules, NULL, &fault) == 0);
-}
-
-static int on_deliver(void *arg, void *peer, struct message *m, enum delivery kind)
-{
-    (void)arg;
-    (void)peer;
-    (void)kind;
-    struct fault fault;
-    const struct mp_rules rules = {MP_ALLOW_BIN, MP_DEPTH_MAX, CODE_BAD_VALUE};
-    EXPECT(mp_check(m->body->data, m->body->len, &rules, NULL, &fault) == 0);
-    return 0;
-}
-
-static void on_close(void *arg, void *peer, unsigned code, const char *reason, size_t len)
-{
-    (void)arg;
-    (void)peer;
-    (void)reason;
-    EXPECT(len <= 123 && (code == 1000 || code >= 3000));
-}
-
-static void on_reply(void *arg, uint64_t ticket, const void *body, size_t len)
-{
-    (void)arg;
-    struct fault fault;
-    const struct mp_rules rules = {MP_ALLOW_BIN, MP_DEPTH_MAX, CODE_BAD_VALUE};
-    EXPECT(ticket == 1);
-    EXPECT(mp_check(body, len, &rules, NULL, &fault) == 0);
-    replies++;
-}
-
-static void on_greeted(void *arg, const struct greeting *greeting)
-{
-    (void)arg;
-    EXPECT(greeting->name && greeting->language && greeting->version);
+    uint64_t ticket = effects_ticket();
+    core_request(core, &(struct caller){.link = 1}, ticket, body, len);
+    EXPECT(effects.tickets[ticket] == TICKET_REPLIED);
 }
 
 static void request_ops(struct core *core, const char *json, size_t len)
 {
     static uint64_t id;
-    struct buf ops = BUF_INIT, request = BUF_INIT;
+    struct buf ops = BUF_INIT, body = BUF_INIT;
     size_t offset;
     if (!json_to_mp(json, len, &ops, &offset)) {
-        mp_put_map(&request, 4);
-        mp_put_text(&request, "v");
-        mp_put_uint(&request, 1);
-        mp_put_text(&request, "client");
-        mp_put_text(&request, "0123456789abcdef");
-        mp_put_text(&request, "id");
-        mp_put_uint(&request, ++id);
-        mp_put_text(&request, "ops");
-        buf_put(&request, ops.data, ops.len);
-        core_request(core, &(struct caller){.link = 1}, 1, request.data, request.len);
-        EXPECT(replies == 1);
+        mp_put_map(&body, 4);
+        mp_put_text(&body, "v");
+        mp_put_uint(&body, 1);
+        mp_put_text(&body, "client");
+        mp_put_text(&body, "0123456789abcdef");
+        mp_put_text(&body, "id");
+        mp_put_uint(&body, ++id);
+        mp_put_text(&body, "ops");
+        buf_put(&body, ops.data, ops.len);
+        request(core, body.data, body.len);
     }
     buf_deinit(&ops);
-    buf_deinit(&request);
+    buf_deinit(&body);
 }
 
 static void open_some(struct core *core)
@@ -101,7 +61,6 @@ static void open_some(struct core *core)
         }
     }
     request_ops(core, set, strlen(set));
-    replies = 0;
 }
 
 static void expect_sessions_in_order(const struct core *core)
@@ -116,27 +75,21 @@ static void expect_sessions_in_order(const struct core *core)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const struct core_effects effects = {.publish = on_publish,
-                                         .deliver = on_deliver,
-                                         .close = on_close,
-                                         .reply = on_reply,
-                                         .greeted = on_greeted};
     struct core_options options = CORE_OPTIONS_DEFAULT;
     struct counters counters = {0};
     struct core *core;
     struct core_time now = {.mono_ms = 1000, .wall_ms = 1000};
     options.epoch = "epoch1";
     options.max_session_bytes = 2048;
-    if (size < 1 || core_new(&core, &options, &effects, &counters, now) < 0)
+    if (size < 1 || core_new(&core, &options, &EFFECTS, &counters, now) < 0)
         return 0;
+    effects_begin();
     core_subscribers(core, 1);
-    replies = 0;
     open_some(core);
     if (data[0] == '[') {
         request_ops(core, (const char *)data, size);
     } else {
-        core_request(core, &(struct caller){.link = 1}, 1, data + 1, size - 1);
-        EXPECT(replies == 1);
+        request(core, data + 1, size - 1);
     }
     expect_sessions_in_order(core);
     now.mono_ms += 70000;
