@@ -86,28 +86,45 @@ static int on_disconnect(sluice_event *event, void *arg)
     return room ? send_presence(event, room) : 0;
 }
 
+/* Every copy of this program is a member of the same group: they share the work, and each event is handled
+ * once. */
+static int subscribe(sluice_client *client, const char *group)
+{
+    static const struct {
+        const char *event;
+        sluice_handler_fn *fn;
+    } handlers[] = {{"chat:join", on_join},
+                    {"chat:say", on_say},
+                    {"chat:leave", on_leave},
+                    {"@disconnect", on_disconnect}};
+    int rc = 0;
+
+    for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]) && rc == 0; i++)
+        rc = sluice_subscribe(client, handlers[i].event, handlers[i].fn, NULL,
+                              "{group: %s, session_keys: ['room', 'name']}", group);
+    return rc;
+}
+
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"broker", required_argument, NULL, 'b'}, {NULL, 0, NULL, 0}};
-    const char *broker = NULL;
+    static const struct option options[] = {{"broker", required_argument, NULL, 'b'},
+                                            {"group", required_argument, NULL, 'g'},
+                                            {NULL, 0, NULL, 0}};
+    const char *broker = NULL, *group = "chat";
     sluice_client *client;
     int option, rc;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == '?') {
-            fprintf(stderr, "Usage: %s [--broker ADDRESS]\n", argv[0]);
+            fprintf(stderr, "Usage: %s [--broker ADDRESS] [--group NAME]\n", argv[0]);
             return 2;
         }
-        broker = optarg;
+        *(option == 'b' ? &broker : &group) = optarg;
     }
     client = sluice_client_new("sluice-chat", sluice_version());
-    sluice_connect(client, broker);
-    sluice_subscribe(client, "chat:join", on_join, NULL, NULL);
-    sluice_subscribe(client, "chat:say", on_say, NULL, NULL);
-    sluice_subscribe(client, "chat:leave", on_leave, NULL, NULL);
-    sluice_subscribe(client, "@disconnect", on_disconnect, NULL, NULL);
-    sluice_stop_on_signals(client);
-    rc = sluice_run(client);
+    if ((rc = sluice_connect(client, broker)) == 0 && (rc = subscribe(client, group)) == 0 &&
+        (rc = sluice_stop_on_signals(client)) == 0)
+        rc = sluice_run(client);
     if (rc < 0)
         fprintf(stderr, "sluice-chat: %s\n", sluice_fault_message(sluice_client_fault(client)));
     sluice_client_free(client);
