@@ -33,7 +33,7 @@ def codes():
 
 
 def operations():
-    return re.findall(r'\{"(\w+)", (?:true|false), ARGS_', text_of("broker/core/ops.c"))
+    return re.findall(r'\{"(\w+)", (?:true|false), (?:true|false), ARGS_', text_of("broker/core/ops.c"))
 
 
 def close_codes():

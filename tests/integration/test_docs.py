@@ -20,7 +20,7 @@ scenario, played in their order on a fresh broker:
     json data             anything else; it must be valid JSON, and is not run.
 
 In what the broker sends, a map may have more keys than are shown, a list that ends with "..." more elements, and "..."
-stands for any value. Numbers of the keys time_ms, duration_ms, uptime_ms and connected_ms may be any. Ids of connections
+stands for any value. Numbers of the keys time_ms, dead_ms, duration_ms, uptime_ms and connected_ms may be any. Ids of connections
 (k3v9x0q2ap.17) and epochs may be invented: the first time that one is shown for something real it stands for that,
 and from then on for nothing else. An id that is first shown in what a handler sends stands for the first client that
 has none yet; an epoch that is, stands for itself. A block of JSON without a role fails.
@@ -43,8 +43,8 @@ FILES = sorted((ROOT / "docs").glob("protocol-*.md"))
 ROLES = (
     "config client broker closes leaves request reply op result publication event filter update data".split()
 )
-CONN = re.compile(r"[a-z0-9]{8,16}\.[0-9]+")
-ANY_NUMBER = ("time_ms", "duration_ms", "uptime_ms", "connected_ms")
+CONN = re.compile(r"[a-z0-9]{8,16}\.m?[0-9]+")  # and of members
+ANY_NUMBER = ("time_ms", "dead_ms", "duration_ms", "uptime_ms", "connected_ms")
 
 
 class Block:
