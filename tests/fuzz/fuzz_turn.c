@@ -11,12 +11,19 @@
  *     f          the turn of the loop ends
  *
  * Whatever comes: one reply to each request, or it is abandoned; all that is sent is well-formed; groups and
- * members stand as they should (groups_check); in the end no request waits. */
+ * members stand as they should (group_check.h); in the end no request waits. */
 
 #include "core/core_impl.h"
 #include "fuzz/effects.h"
-#include "support/groups_check.h"
 #include "wire/json.h"
+
+/* It is written for cmocka. */
+#define assert_true(condition)  EXPECT(condition)
+#define assert_false(condition) EXPECT(!(condition))
+#define assert_null(p)          EXPECT((p) == NULL)
+#define assert_ptr_equal(a, b)  EXPECT((a) == (b))
+#define assert_int_equal(a, b)  EXPECT((uint64_t)(a) == (uint64_t)(b))
+#include "unit/core/group_check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
