@@ -23,6 +23,10 @@ const char *const *ops_names(void);
 int fill_payload(struct call *call, const struct arg *fill, const struct arg *payload, const struct arg *args,
                  struct buf *out);
 
+/* The parts of an `error` that stands in the map at @at, in @parts (ARGS_MAX of them). 0 or -1 with a fault.
+ */
+int refusal_read(struct arg *parts, const struct arg *error, const struct place *at, struct fault *fault);
+
 extern const struct arg_spec ARGS_HELLO[], ARGS_SUBSCRIBE[], ARGS_STATS[];
 extern const struct arg_spec ARGS_GET[], ARGS_UPDATE[], ARGS_COUNT[], ARGS_FIND[];
 extern const struct arg_spec ARGS_SEND[], ARGS_ANSWER[], ARGS_CLOSE[], ARGS_BATCH[];

@@ -283,18 +283,24 @@ static struct question_id id_of(const struct mp_token *token)
     return id;
 }
 
+int refusal_read(struct arg *parts, const struct arg *error, const struct place *at, struct fault *fault)
+{
+    const struct place place = place_key(at, "error", 5), at_code = place_key(&place, "code", 4);
+    if (args_read(parts, ARGS_ERROR, error->raw, error->len, &place, fault) < 0)
+        return -1;
+    size_t len = parts[ERROR_CODE].token.len;
+    if (len < 1 || len > ERROR_CODE_MAX)
+        return fault_set(fault, CODE_BAD_ARGUMENT, &at_code, "this must have 1 to %d bytes", ERROR_CODE_MAX);
+    return 0;
+}
+
 /* The payload of the `@error` that a handler's refusal is. */
 static int put_refusal(struct call *call, const struct question *question, struct buf *out)
 {
     struct arg error[ARGS_MAX];
-    const struct arg *given = &call->args[ANSWER_ERROR];
-    const struct place at = place_key(call->at, "error", 5), at_code = place_key(&at, "code", 4);
-    if (args_read(error, ARGS_ERROR, given->raw, given->len, &at, call->fault) < 0)
+    if (refusal_read(error, &call->args[ANSWER_ERROR], call->at, call->fault) < 0)
         return -1;
     const struct mp_token *code = &error[ERROR_CODE].token;
-    if (code->len < 1 || code->len > ERROR_CODE_MAX)
-        return fault_set(call->fault, CODE_BAD_ARGUMENT, &at_code, "this must have 1 to %d bytes",
-                         ERROR_CODE_MAX);
     mp_put_map(out, 4 + error[ERROR_DATA].given);
     mp_put_text(out, "code");
     mp_put_str(out, code->bytes, code->len);

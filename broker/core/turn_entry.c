@@ -8,8 +8,7 @@
 #include "core/stored_event.h"
 #include "core/turn.h"
 
-#define RETRY_MAX      3600000 /* ms */
-#define ERROR_CODE_MAX 64
+#define RETRY_MAX 3600000 /* ms */
 
 enum { ENTRY_SEQ, ENTRY_OPS, ENTRY_ERROR, ENTRY_RETRY_MS };
 
@@ -140,37 +139,15 @@ static int run_effects(struct entries *e, const struct job *job, const struct ar
     return 0;
 }
 
-enum { REFUSAL_CODE };
-
-static const struct arg_spec REFUSAL[] = {
-    [REFUSAL_CODE] = {"code", ARG_STR, true},
-    {"message", ARG_STR, false},
-    {"temporary", ARG_BOOL, false},
-    {"data", ARG_ANY, false},
-    {NULL, ARG_ANY, false},
-};
-
-/* Nobody has asked, so nobody is told; but a wrong error is not found only when somebody asks. */
-static int check_refusal(const struct arg *error, const struct place *at, struct fault *fault)
-{
-    struct arg args[ARGS_MAX];
-    const struct place at_error = place_key(at, "error", 5), at_code = place_key(&at_error, "code", 4);
-    if (args_read(args, REFUSAL, error->raw, error->len, &at_error, fault) < 0)
-        return -1;
-    size_t len = args[REFUSAL_CODE].token.len;
-    if (len < 1 || len > ERROR_CODE_MAX)
-        return fault_set(fault, CODE_BAD_ARGUMENT, &at_code, "this must have 1 to %d bytes", ERROR_CODE_MAX);
-    return 0;
-}
-
 /* The member refuses the event: the client that asked, if it did, gets @error. Done by the operation that a
  * handler would use. */
 static int run_refusal(struct entries *e, const struct job *job, const struct arg *error,
                        const struct place *at, struct fault *fault)
 {
+    struct arg parts[ARGS_MAX];
     struct buf op = BUF_INIT;
-    if (!job->event->question)
-        return check_refusal(error, at, fault);
+    if (!job->event->question) /* nobody is told; but a wrong error is wrong also then */
+        return refusal_read(parts, error, at, fault);
     mp_put_map(&op, 2);
     mp_put_text(&op, "op");
     mp_put_text(&op, "answer");
