@@ -25,7 +25,7 @@ def scaled(count):
 
 def c_member(address, options):
     values = {"lease_ms": 30000, "max": 64, "sleep_ms": 0, **options}
-    return [str(BUILD / "tests" / "integration" / "member" / "test-member"), address, "g", *(str(value) for value in values.values())]
+    return [str(BUILD / "test-member"), address, "g", *(str(value) for value in values.values())]
 
 
 def python_member(address, options):
@@ -72,6 +72,10 @@ class Crew:
         self.start()
         wait_until(lambda: len(self.members()) == len(self.processes), "the new one to join")
 
+    def kill_all(self):
+        for pid in list(self.processes):
+            self.kill(pid)
+
     def replace_dead(self):
         """Start others in place of those that have ended by themselves; how many."""
         dead = [pid for pid, process in self.processes.items() if process.poll() is not None]
@@ -116,13 +120,14 @@ def observer(broker, calls, open_things):
 
 
 class Havoc:
-    """Kills and stops members that hold something, until enough of it has happened."""
+    """Kills and stops members that hold many events, until enough of it has happened."""
 
     def __init__(self, crew, kills, stops, redeliveries):
         self.crew = crew
         self.wanted = {"kills": kills, "stops": stops, "redeliveries": redeliveries}
         self.done = dict.fromkeys(self.wanted, 0)
         self.stopped = None  # pid
+        self.starves = False  # nobody held enough when somebody was to be struck
 
     def share(self):
         """How much of all that is to happen has happened."""
@@ -131,6 +136,7 @@ class Havoc:
     def step(self):
         told = self.crew.group()
         self.done["redeliveries"] = told["redeliveries"]
+        self.starves = False
         holders = {shown["pid"]: shown["held"] for shown in told["members"] if shown["pid"] in self.crew.processes}
         if self.stopped:
             if holders.get(self.stopped, 0) == 0:
@@ -150,7 +156,9 @@ class Havoc:
     def victim(self, holders):
         """The one that holds most, if that is many: never one that tries a suspect, alone."""
         others = [(held, pid) for pid, held in holders.items() if pid != self.stopped]
-        return max(others)[1] if others and max(others)[0] >= 8 else None
+        held, pid = max(others, default=(0, None))
+        self.starves = held < 8
+        return None if self.starves else pid
 
 
 def check_sessions(calls, burst):
@@ -162,9 +170,9 @@ def check_sessions(calls, burst):
             assert result["session"] == {"connects": 1, "n": peer.n, "sum": peer.sum}, result
 
 
-def check_ends(observer, burst):
+def check_ends(observer, burst, meanwhile=None):
     """Each connection has ended once, after all its messages, with all that they did."""
-    burst.bye()
+    burst.bye(meanwhile)
     ended = {}
     for _ in burst.peers:
         gone = observer.receive()
@@ -175,49 +183,52 @@ def check_ends(observer, burst):
 
 
 def test_members_killed_and_hung_in_a_burst_lose_nothing_and_do_nothing_twice(calls, crew, burst, observer):
-    kills, stops, redeliveries = scaled(50), scaled(20), scaled(2000)
+    kills, stops, redeliveries, each = scaled(50), scaled(20), scaled(2000), scaled(100000) // CONNECTIONS
     members = crew(4, lease_ms=500, max=256)
-    load = burst(CONNECTIONS, scaled(100000) // CONNECTIONS)
+    load = burst(CONNECTIONS, 4 * each)
     havoc = Havoc(members, kills, stops, redeliveries)
     end = time.monotonic() + 300
     while havoc.share() < 1:
         load.check()
         assert time.monotonic() < end, havoc.done
-        load.allow(0.05 + 0.9 * havoc.share())
+        load.allow((0.05 + 0.9 * havoc.share()) * each)
+        if havoc.starves and load.is_idle:
+            load.allow(load.limit + 0.05 * each)
         havoc.step()
     if havoc.stopped:
         os.kill(havoc.stopped, signal.SIGCONT)
-    load.finish()
+    load.finish(each)
     check_sessions(calls, load)
-    check_ends(observer, load)
+    check_ends(observer, load, meanwhile=members.kill_all)
     told = wait_until(lambda: (told := members.group())["backlog"] == 0 and told, "the group to be empty")
     print({key: value for key, value in told.items() if isinstance(value, int)}, havoc.done, load.attempts())
     assert told["redeliveries"] >= redeliveries and told["lease_expired"] >= stops
-    assert told["dead"] == 0
+    assert told["dead"] == 0 and told["attempts"] == told["handled"] + told["redeliveries"]
 
 
 def test_an_event_that_kills_each_member_is_dead_and_every_other_one_is_handled(calls, crew, burst, observer):
-    """One in 10,000. Nobody else has more than two attempts: what was beside it comes back alone, once."""
-    each = scaled(40000) // CONNECTIONS
-    poisons = [(10 + 7 * n, each // 2 + n) for n in range(max(1, scaled(40000) // 10000))]
+    """One in 10,000. No other one else has more than two attempts: what was beside it comes back alone, once."""
+    each = scaled(100000) // CONNECTIONS
+    poisons = [(10 + 7 * n, each // 2 + n) for n in range(max(1, scaled(100000) // 10000))]
     members = crew(4, max=256)
     load = burst(CONNECTIONS, each, poisons=poisons)
-    load.allow(1)
-    killed = 0
+    load.allow(each)
+    killed = []
 
-    def all_answered():
-        nonlocal killed
-        killed += members.replace_dead()
-        return all(peer.answered == peer.last for peer in load.peers)
+    def is_done():
+        killed.append(members.replace_dead())
+        return all(peer.is_done() for peer in load.peers)
 
-    load.wait(all_answered, "answers", 120, 30)
-    load.finish()
+    load.wait(is_done, "answers", 120, 30)
     check_sessions(calls, load)
     dead = {event["conn"]: event for event in calls("dead", group="g")["events"]}
     assert {conn: event["payload"] for conn, event in dead.items()} == {load.peers[at].conn: {"k": k} for at, k in poisons}
     for event in dead.values():
         assert (event["event"], event["code"], event["attempts"]) == ("poison", "failed", 5)
-    assert killed == 5 * len(poisons) and max(load.attempts()) <= 2, load.attempts()
+    assert max(load.attempts()) <= 2, load.attempts()
+    # At first two of them may be with the same member, which dies of one only.
+    wait_until(lambda: killed.append(members.replace_dead()) or sum(killed) > 4 * len(poisons), "all deaths to be seen")
+    assert sum(killed) <= 5 * len(poisons)
     assert members.group()["dead"] == len(poisons)
     check_ends(observer, load)
 
@@ -231,22 +242,22 @@ def test_the_others_take_the_share_of_a_slow_member(calls, crew, burst):
     told = members.members()
     handled = {pid: shown["handled"] for pid, shown in told.items()}
     assert handled.pop(slow) < sum(handled.values()) / 5, (slow, told)
-    assert load.attempts() == {1: load.total}
+    assert list(load.attempts()) == [1]
 
 
 def test_members_that_are_replaced_one_after_the_other_leave_no_trace(calls, crew, burst, observer):
-    """Ten times all four, under load: every event is handled at its first attempt."""
-    rounds = scaled(10)
-    members = crew(4)
-    load = burst(CONNECTIONS, scaled(60000) // CONNECTIONS)
-    for n in range(rounds):
-        load.allow((n + 1) / (rounds + 1))
+    """Ten times all four, each while it holds something: every event is handled at its first attempt."""
+    members = crew(4, sleep_ms=1)
+    load = burst(CONNECTIONS, 2000)
+    load.allow(2000)
+    for _ in range(scaled(10)):
         for pid in list(members.processes):
             load.check()
+            wait_until(lambda: members.members()[pid]["held"] > 0, "it to hold something")
             members.roll(pid)
-    load.finish()
+    load.finish(0)
     check_sessions(calls, load)
     check_ends(observer, load)
     told = members.group()
-    assert load.attempts() == {1: load.total}
+    assert list(load.attempts()) == [1] and told["handled"] > 1000
     assert told["redeliveries"] == told["dead"] == told["lease_expired"] == 0 and told["attempts"] == told["handled"]

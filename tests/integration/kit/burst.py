@@ -31,8 +31,7 @@ class Peer:
         self.last, self.poisons = last, frozenset(poisons)
         self.conn = self.closed = None
         self.sent = self.answered = 0
-        self.mark = 0  # the last one that came
-        self.ticks = [k for k in range(TICKS, last + 1, TICKS) if k not in self.poisons]  # that are still to come
+        self.mark = self.tick = 0  # the last ones that came
         self.n = self.sum = 0  # what its session has
         self.attempts = {}  # how many answers were given at which attempt
 
@@ -76,6 +75,9 @@ class Peer:
         if opcode == 8:
             self.closed = struct.unpack(">H", body[:2])[0], body[2:].decode()
             return
+        if opcode == 9:
+            self.send(frame(body, 10))
+            return
         message = json.loads(body)
         name, payload = message["e"], message.get("p")
         if name == "work":
@@ -85,7 +87,8 @@ class Peer:
             self.mark = payload
         elif name == "batch_tick":
             for tick in payload["d"]:
-                assert tick == self.ticks.pop(0), self.say(message)
+                assert tick == self.next_tick(), self.say(message)
+                self.tick = tick
         elif name == "@error":
             assert payload["code"] == "failed" and message["i"] in self.poisons, self.say(message)
             assert message["i"] == self.answered + 1, self.say(message)
@@ -105,29 +108,44 @@ class Peer:
         self.answered, self.n, self.sum = i, self.n + 1, self.sum + i
         self.attempts[attempt] = self.attempts.get(attempt, 0) + 1
 
+    def next_tick(self):
+        k = self.tick + TICKS
+        while k in self.poisons:
+            k += TICKS
+        return k
+
+    def is_done(self):
+        """All that it is to send is answered, and all that comes beside the answers is there."""
+        return self.answered == self.last and self.next_tick() > self.last
+
     def say(self, what):
-        return f"{self.conn}: after {self.answered} answers, n {self.n}, mark {self.mark}, ticks {self.ticks[:1]}: {what}"
+        return f"{self.conn}: after {self.answered} answers, n {self.n}, mark {self.mark}, tick {self.tick}: {what}"
 
 
-def frame(text):
-    """A text message as a client sends it, masked with zeros, which is as good as any mask."""
-    return struct.pack(">BB", 0x81, 0x80 | len(text)) + b"\0\0\0\0" + text
+def frame(body, opcode=1):
+    """A short message as a client sends it, masked with zeros, which is as good as any mask."""
+    return struct.pack(">BB", 0x80 | opcode, 0x80 | len(body)) + b"\0\0\0\0" + body
 
 
 class Burst(threading.Thread):
-    """`connections` of `messages` questions each, in a thread. allow() says how far they may go."""
+    """Connections that ask at most `messages` questions each, in a thread. allow() says how far they may go."""
 
     def __init__(self, address, connections, messages, poisons=()):
         """poisons: pairs of a connection's index and the number of its message."""
         super().__init__(daemon=True)
         self.peers = [Peer(address, messages, [k for at, k in poisons if at == n]) for n in range(connections)]
-        self.total = connections * messages
-        self.limit, self.problem, self.byes, self.stopping = 0, None, False, False
+        self.limit, self.limit_seen = 0, 0
+        self.problem, self.byes, self.stopping = None, False, False
         self.start()
 
-    def allow(self, share):
-        """Each connection may send this share of its messages."""
-        self.limit = max(self.limit, int(min(share, 1) * self.peers[0].last))
+    def allow(self, messages):
+        """Each connection may go on to this message."""
+        self.limit = max(self.limit, int(messages))
+
+    @property
+    def is_idle(self):
+        """All that was allowed is answered."""
+        return all(peer.answered == min(self.limit, peer.last) for peer in self.peers)
 
     @property
     def answered(self):
@@ -151,18 +169,17 @@ class Burst(threading.Thread):
         poll, by_number = select.epoll(), {peer.socket.fileno(): peer for peer in self.peers}
         for number in by_number:
             poll.register(number, select.EPOLLIN)
-        limit = 0
         while not self.stopping:
             for number, _ in poll.poll(0.02, 64):
                 peer = by_number[number]
                 peer.receive()
-                peer.pump(limit)
+                peer.pump(self.limit_seen)
                 if peer.closed:
                     poll.unregister(number)
-            if limit != self.limit or any(peer.unsent for peer in self.peers):
-                limit = self.limit
+            if self.limit_seen != self.limit or any(peer.unsent for peer in self.peers):
+                self.limit_seen = self.limit
                 for peer in self.peers:
-                    peer.pump(limit)
+                    peer.pump(self.limit_seen)
                     peer.send(b"")
             if self.byes:
                 self.byes = False
@@ -181,19 +198,25 @@ class Burst(threading.Thread):
             now = time.monotonic()
             if self.answered != last:
                 last, since = self.answered, now
-            assert now < end and now - since < stalled, f"{what}: {last} of {self.total} answered, nothing since {now - since:.1f} s"
+            assert now < end and now - since < stalled, f"{what}: {last} of {sum(peer.last for peer in self.peers)} answered, nothing since {now - since:.1f} s"
             time.sleep(0.01)
         self.check()
 
-    def finish(self, seconds=120, stalled=30):
-        """Send all, and wait until every question is answered and every push is there."""
-        self.allow(1)
-        self.wait(lambda: all(peer.answered == peer.last for peer in self.peers), "answers", seconds, stalled)
-        self.wait(lambda: not any(peer.ticks for peer in self.peers), "ticks", seconds, stalled)
+    def finish(self, least=None, seconds=120, stalled=30):
+        """Go on to the last message, or end with what was sent, but with no fewer than `least` for each connection."""
+        if least is not None:
+            self.limit = 0
+            self.wait(lambda: self.limit_seen == 0, "the end of sending", seconds, seconds)
+            for peer in self.peers:
+                peer.last = max(peer.sent, least)
+        self.allow(max(peer.last for peer in self.peers))
+        self.wait(lambda: all(peer.is_done() for peer in self.peers), "answers", seconds, stalled)
 
-    def bye(self, seconds=60):
+    def bye(self, meanwhile=None, seconds=60):
         """Let a member close every connection."""
         self.byes = True
+        if meanwhile:
+            meanwhile()
         self.wait(lambda: all(peer.closed for peer in self.peers), "closes", seconds, seconds)
         assert all(peer.closed == (4000, "bye") and peer.answered == peer.last + 1 for peer in self.peers)
 
