@@ -154,6 +154,8 @@ static void conn_take_cast(struct conn *c, uint64_t seq, uint64_t now)
         t->tally.misordered++;
         tally_note(&t->tally, "connection %u: message %" PRIu64 " came where %" PRIu64 " was due", c->number,
                    seq, c->highest);
+        if (seq < c->highest) /* for the second time, or too late: it counts for nothing */
+            return;
     }
     c->highest = seq + 1;
     count_received(t, now);

@@ -231,14 +231,15 @@ static int load_measure(struct load *l, struct load_result *result)
 static int load_close(struct load *l)
 {
     struct traffic *t = &l->traffic;
+    uint64_t due = 0;
 
     for (uint32_t i = 0; i < l->begun; i++) {
+        due += l->conns[i].due;
         t->tally.missing += l->conns[i].due - l->conns[i].answered;
         conn_hang_up(&l->conns[i]);
     }
     if (t->tally.missing > 0)
-        tally_note(&t->tally, "%" PRIu64 " of %" PRIu64 " messages were not echoed", t->tally.missing,
-                   t->tally.sent);
+        tally_note(&t->tally, "%" PRIu64 " of %" PRIu64 " messages were not echoed", t->tally.missing, due);
     return load_until(l, clock_ns() + hang_up_ns, all_ended);
 }
 

@@ -242,10 +242,10 @@ enum message_kind message_judge(struct message *m, uint32_t connection, const ui
 /* Step over the payload of message @seq of @connection, if that is what stands there. */
 static bool take_payload(struct cursor *c, struct message *m, uint32_t connection, uint64_t *seq)
 {
-    const char *digits = c->at + (m->seq_at - m->payload_at);
+    size_t seq_in_payload = m->seq_at - m->payload_at;
 
-    if ((size_t)(c->end - c->at) < m->payload_bytes || !read_digits(digits, SEQ_DIGITS, seq) ||
-        *seq < SEQ_BASE)
+    if ((size_t)(c->end - c->at) < m->payload_bytes ||
+        !read_digits(c->at + seq_in_payload, SEQ_DIGITS, seq) || *seq < SEQ_BASE)
         return false;
     *seq -= SEQ_BASE;
     message_write(m, connection, *seq);

@@ -164,6 +164,72 @@ static void test_message_cut_anywhere_is_wrong(void **state)
     }
 }
 
+#define ITEM(number) "{\"c\":100007,\"n\":1000000" number ",\"d\":\"xxxx\"}"
+#define BATCH(items) "{\"e\":\"batch_echo\",\"p\":{\"d\":[" items "]}}"
+
+static enum message_kind judge_batch(const char *text, uint64_t *first, uint64_t *count)
+{
+    return message_judge_batch(&m, 7, (const uint8_t *)text, strlen(text), first, count);
+}
+
+static void test_batch_is_read_as_consecutive_messages(void **state)
+{
+    uint64_t first, count;
+
+    (void)state;
+    make(37, MESSAGE_PLAIN, false);
+    assert_int_equal(judge_batch(BATCH(ITEM("42")), &first, &count), MESSAGE_ECHO);
+    assert_int_equal(first, 42);
+    assert_int_equal(count, 1);
+    assert_int_equal(judge_batch(BATCH(ITEM("41") "," ITEM("42") "," ITEM("43")), &first, &count),
+                     MESSAGE_ECHO);
+    assert_int_equal(first, 41);
+    assert_int_equal(count, 3);
+}
+
+static void test_batch_with_anything_else_in_it_is_wrong(void **state)
+{
+    static const char *const texts[] = {
+        BATCH(""),
+        BATCH(ITEM("42") ","),
+        BATCH(ITEM("42") ITEM("43")),
+        BATCH(ITEM("42") "," ITEM("44")), /* one is missing */
+        BATCH(ITEM("42") "," ITEM("42")),
+        BATCH("7"),
+        "{\"e\":\"batch_echo\",\"p\":{\"d\":[" ITEM("42") "]},\"i\":1}",
+        "{\"e\":\"batch_ech\",\"p\":{\"d\":[" ITEM("42") "]}}",
+        "{\"e\":\"patch_echo\",\"p\":{\"d\":[" ITEM("42") "]}}",
+        "{\"e\":\"batch_echo\",\"p\":{\"d\":[" ITEM("42") "],\"x\":1}}",
+        "{\"e\":\"batch_echo\",\"p\":{\"x\":[" ITEM("42") "]}}",
+        "{\"e\":\"batch_echo\"}",
+        "{\"e\":\"batch_echo\",\"p\":{}}",
+    };
+    uint64_t first, count;
+
+    (void)state;
+    make(37, MESSAGE_PLAIN, false);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (judge_batch(texts[i], &first, &count) != MESSAGE_WRONG)
+            fail_msg("not seen to be wrong: %s", texts[i]);
+    }
+}
+
+static void test_batch_cut_anywhere_is_wrong(void **state)
+{
+    static const char text[] = BATCH(ITEM("42") "," ITEM("43"));
+    uint64_t first, count;
+
+    (void)state;
+    make(37, MESSAGE_PLAIN, false);
+    for (size_t n = 0; n < sizeof(text) - 1; n++) {
+        uint8_t *exact = test_malloc(n ? n : 1);
+
+        memcpy(exact, text, n);
+        assert_int_equal(message_judge_batch(&m, 7, exact, n, &first, &count), MESSAGE_WRONG);
+        test_free(exact);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +242,9 @@ int main(void)
         cmocka_unit_test_teardown(test_anything_else_is_wrong, end),
         cmocka_unit_test_teardown(test_question_needs_its_own_id_back, end),
         cmocka_unit_test_teardown(test_message_cut_anywhere_is_wrong, end),
+        cmocka_unit_test_teardown(test_batch_is_read_as_consecutive_messages, end),
+        cmocka_unit_test_teardown(test_batch_with_anything_else_in_it_is_wrong, end),
+        cmocka_unit_test_teardown(test_batch_cut_anywhere_is_wrong, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,7 +45,7 @@ def read_frame(stream):
 class Server:
     """Accepts WebSockets on a free port; `answer(payload, count)` gives the bytes to send back."""
 
-    def __init__(self, answer, handshake=True, greeting=b""):
+    def __init__(self, answer, handshake=True, greeting=b"", on_open=None):
         server = self
         self.keys = []
 
@@ -63,6 +63,8 @@ class Server:
                     self.wfile.write(b"HTTP/1.1 403 Forbidden\r\n\r\n")
                     return
                 key = re.search(rb"Sec-WebSocket-Key: (\S+)", request).group(1)
+                if on_open:
+                    on_open(self.wfile)
                 digest = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
                 self.wfile.write(b"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: "
                                  + base64.b64encode(digest) + b"\r\n\r\n" + greeting)
@@ -183,6 +185,121 @@ class Lies(unittest.TestCase):
         self.assertGreater(len(set(server.keys)), 0.99 * len(server.keys))
 
 
+class Casts(unittest.TestCase):
+    """A cast: what the first connection sends, all must get, in order and once."""
+
+    def expect(self, deliver, *options, **counts):
+        """`deliver(payload, count)`: for each of all connections, by their order of coming, the bytes that it gets."""
+        streams, lock = [], threading.Lock()
+
+        def answer(payload, count):
+            with lock:
+                for stream, pieces in zip(streams, deliver(payload, count, len(streams))):
+                    for piece in pieces:
+                        stream.write(piece)
+            return []
+        with Server(answer, on_open=streams.append) as server:
+            status, result, _ = wsload(server.url, "--cast", "-c", "3", *options)
+        self.assertEqual({name for name, count in result["failures"].items() if count}, set(counts), result)
+        self.assertEqual(status, 1 if counts else 0)
+        return result
+
+    def test_honest_cast_passes(self):
+        result = self.expect(lambda p, n, all: [[frame(p)]] * all, "-n", "4")
+        self.assertGreater(result["sent"], 10)
+        self.assertEqual(result["received"], 3 * result["sent"])
+
+    def test_batches_pass(self):
+        held = []
+
+        def deliver(payload, count, all):
+            held.append(payload[payload.index(b'"p":') + 4:-1])
+            if len(held) < 4:
+                return []
+            batch = frame(b'{"e":"batch_echo","p":{"d":[' + b",".join(held) + b"]}}")
+            held.clear()
+            return [[batch]] * all
+        result = self.expect(deliver, "-n", "4", "--messages", "40", "--drain", "5")
+        self.assertEqual((result["sent"], result["received"]), (40, 120))
+
+    def test_connection_that_gets_nothing_is_missed(self):
+        self.expect(lambda p, n, all: [[frame(p)]] * (all - 1), missing=1)
+
+    def test_second_delivery_is_out_of_order(self):
+        self.expect(lambda p, n, all: [[frame(p)] * (2 if n == 5 else 1)] + [[frame(p)]] * (all - 1), "-n", "2",
+                    misordered=1)
+
+    def test_delivery_in_another_order_is_seen(self):
+        held = []
+
+        def deliver(payload, count, all):
+            held.append(frame(payload))
+            if len(held) < 2:
+                return []
+            two = list(held)
+            held.clear()
+            return [two] * (all - 1) + [two[::-1]]
+        self.expect(deliver, "-n", "2", misordered=1, missing=1)
+
+    def test_changed_byte_is_wrong(self):
+        self.expect(lambda p, n, all: [[frame(p)]] * (all - 1) + [[frame(p[:-3] + b"y" + p[-2:])]], wrong=1, missing=1)
+
+
+class Steps(unittest.TestCase):
+    """--stepwise: led by lines."""
+
+    def lead(self, *options):
+        process = subprocess.Popen([os.path.join(BUILD, "wsload"), "--stepwise", "--json", "-", *options],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for end in (process.stdout.close, process.stdin.close, process.wait, process.kill):
+            self.addCleanup(end)
+        return process
+
+    @staticmethod
+    def say(process, line):
+        process.stdin.write(line)
+        process.stdin.flush()
+
+    def test_each_go_sends_as_many_messages(self):
+        with Server(lambda p, n: [frame(p)]) as server:
+            process = self.lead("-c", "3", "--messages", "5", server.url)
+            self.assertEqual(process.stdout.readline(), "connected\n")
+            for _ in range(2):
+                self.assertEqual(len(server.keys), 15 * _)
+                self.say(process, "go\n")
+                self.assertEqual(process.stdout.readline(), "finished\n")
+            self.say(process, "end\n")
+            result = json.loads(process.stdout.read())
+            self.assertEqual(process.wait(10), 0)
+        self.assertEqual((result["sent"], result["received"], result["measured"]), (30, 30, 30))
+
+    def test_end_of_the_input_is_the_end(self):
+        with Server(lambda p, n: [frame(p)]) as server:
+            process = self.lead(server.url)
+            self.assertEqual(process.stdout.readline(), "connected\n")
+            process.stdin.close()
+            self.assertEqual(json.loads(process.stdout.read())["sent"], 0)
+            self.assertEqual(process.wait(10), 0)
+
+    def test_open_loop_goes_on_where_it_was(self):
+        with Server(lambda p, n: [frame(p)]) as server:
+            process = self.lead("-c", "3", "--rate", "100", "-w", "0", "-d", "0.2", server.url)
+            for said in ("connected\n", "finished\n"):
+                self.assertEqual(process.stdout.readline(), said)
+                self.say(process, "go\n")
+            self.assertEqual(process.stdout.readline(), "finished\n")
+            self.say(process, "end\n")
+            result = json.loads(process.stdout.read())
+            self.assertEqual(process.wait(10), 0)
+        self.assertEqual(result["received"], 40, result)
+        self.assertLess(result["latency_us"]["p50"], 50e3, result)
+
+    def test_messages_that_the_time_does_not_suffice_for_are_missing(self):
+        with Server(lambda p, n: [frame(p)] if n < 5 else []) as server:
+            status, result, _ = wsload(server.url, "--messages", "10")
+        self.assertEqual((status, result["received"], result["failures"]["missing"]), (1, 4, 6))
+
+
 class Time(unittest.TestCase):
     def test_open_loop_counts_from_the_intended_time(self):
         """A server that stalls once for 100 ms: a closed loop has one slow message, an open loop at 500/s fifty."""
@@ -239,7 +356,8 @@ class NoConnection(unittest.TestCase):
             self.expect(server.url, "subprotocol", "-s", "sluice.v1.json")
 
     def test_bad_options(self):
-        for options in (["--rate", "x"], ["-c", "0"], ["-n", "1.5"], ["-p", "10"], ["--nonsense"], ["-e", "a b"]):
+        for options in (["--rate", "x"], ["-c", "0"], ["-n", "1.5"], ["-p", "10"], ["--nonsense"], ["-e", "a b"],
+                        ["--cast", "--rate", "5"], ["--messages", "5", "--rate", "5"], ["--sources", "0"]):
             status, _, said = wsload("ws://127.0.0.1:1/", *options)
             self.assertEqual(status, 2, options)
             self.assertIn("--help", said)
@@ -250,8 +368,10 @@ class NoConnection(unittest.TestCase):
 class Limit(unittest.TestCase):
     """wsload and limit_echo together, also where every read and write is cut at any byte."""
 
+    options = ()
+
     def setUp(self):
-        self.server = subprocess.Popen([os.path.join(BUILD, "limit_echo")], stdout=subprocess.PIPE, text=True)
+        self.server = subprocess.Popen([os.path.join(BUILD, "limit_echo"), *self.options], stdout=subprocess.PIPE, text=True)
         self.url = "ws://" + self.server.stdout.readline().split()[-1]
 
     def tearDown(self):
@@ -305,6 +425,26 @@ class Limit(unittest.TestCase):
                 kib = int(re.search(r"VmHWM:\s+(\d+)", status.read()).group(1))
             if "san" not in BUILD:  # the address sanitizer keeps freed memory
                 self.assertLess(kib, 20000)
+
+
+class LimitCast(Limit):
+    """limit_echo --cast: with one connection it is an echo, too."""
+
+    options = ("--cast",)
+
+    def test_echoes(self):
+        status, result, _ = wsload(self.url, "-n", "16")
+        self.assertEqual(status, 0, result)
+
+    test_frames_cut_at_any_byte = None
+
+    def test_all_get_what_one_sends(self):
+        for options in (["-n", "16"], ["-p", "70000", "--drain", "10"], ["--sources", "5"],
+                        ["--chop", "20", "--drain", "10"]):
+            status, result, _ = wsload(self.url, "--cast", "-c", "20", *options)
+            self.assertEqual(status, 0, result)
+            self.assertGreater(result["sent"], 2)
+            self.assertEqual(result["received"], 20 * result["sent"])
 
 
 if __name__ == "__main__":
