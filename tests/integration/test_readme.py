@@ -33,10 +33,15 @@ def folder(tmp_path):
 
 @pytest.fixture
 def run(broker, calls, open_things):
-    """run(argument, ...) starts a handler and returns when the broker sees its subscription."""
+    """run(argument, ...) starts a handler and returns when the broker sees its subscription, or that it is a member."""
 
     def start(*arguments):
         links = calls.counter("subscriber_links")
+
+        def is_there():
+            members = [member for group in calls("stats")["groups"] for member in group["members"]]
+            return members or calls.counter("subscriber_links") > links
+
         process = subprocess.Popen(arguments, env={**os.environ, "SLUICE_BROKER": broker.calls})
 
         def end():
@@ -44,7 +49,7 @@ def run(broker, calls, open_things):
             process.wait()
 
         open_things.append(end)
-        wait_until(lambda: calls.counter("subscriber_links") > links or process.poll() is not None, "its subscription")
+        wait_until(lambda: is_there() or process.poll() is not None, "its subscription, or membership")
         assert process.poll() is None, "it ended by itself"
         return process
 
@@ -93,7 +98,14 @@ def test_the_handler_in_python(broker, folder, run, ws):
 
 def test_the_two_handlers_are_as_short_as_the_text_says():
     lines = {name: len([line for line in text.splitlines() if line.strip()]) for name, text in programs().items()}
-    assert lines["chat.c"] <= 21 and lines["echo.py"] <= 26 and lines["chat.py"] <= 26, lines
+    assert lines["chat.c"] <= 21 and lines["echo.py"] <= 26 and lines["chat.py"] <= 27, lines
+
+
+def test_the_handler_in_python_joins_a_new_broker(broker, calls, folder, run, ws):
+    run(sys.executable, str(folder / "chat.py"), broker.calls)
+    broker.restart()
+    wait_until(lambda: calls("stats")["groups"], "it to join again", 10)
+    chat(ws)
 
 
 @pytest.mark.options(alive_ms=100, question_ms=500)
