@@ -72,16 +72,16 @@ void *malloc(size_t size)
     return __libc_malloc(size);
 }
 
-void *calloc(size_t number, size_t size)
+void *calloc(size_t nmemb, size_t size)
 {
     COUNT();
-    return __libc_calloc(number, size);
+    return __libc_calloc(nmemb, size);
 }
 
-void *realloc(void *old, size_t size)
+void *realloc(void *ptr, size_t size)
 {
     COUNT();
-    return __libc_realloc(old, size);
+    return __libc_realloc(ptr, size);
 }
 
 void *memalign(size_t alignment, size_t size)
@@ -97,31 +97,31 @@ void *aligned_alloc(size_t alignment, size_t size)
 }
 
 /* The C library allocates in these for whoever calls them, so the caller counts. */
-char *strndup(const char *text, size_t most)
+char *strndup(const char *string, size_t n)
 {
-    size_t len = strnlen(text, most);
+    size_t len = strnlen(string, n);
     char *copy = __libc_malloc(len + 1);
 
     COUNT();
     if (copy) {
-        memcpy(copy, text, len);
+        memcpy(copy, string, len);
         copy[len] = '\0';
     }
     return copy;
 }
 
-char *strdup(const char *text)
+char *strdup(const char *s)
 {
-    size_t len = strlen(text);
+    size_t len = strlen(s);
     char *copy = __libc_malloc(len + 1);
 
     COUNT();
-    return copy ? memcpy(copy, text, len + 1) : NULL;
+    return copy ? memcpy(copy, s, len + 1) : NULL;
 }
 
-void free(void *old)
+void free(void *ptr)
 {
-    if (old)
+    if (ptr)
         __atomic_fetch_add(&counts->freed, 1, __ATOMIC_RELAXED);
-    __libc_free(old);
+    __libc_free(ptr);
 }

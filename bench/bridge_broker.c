@@ -103,8 +103,9 @@ static void peer_receive(struct peer *p, const void *bytes, size_t len)
 static void peer_queue(struct peer *p, const uint8_t *bytes, uint32_t len)
 {
     uint8_t head[FRAME_HEADER_MAX];
+    size_t head_bytes = frame_write_header(head, FRAME_TEXT, true, len, NULL);
 
-    buf_put(&p->out, head, frame_write_header(head, FRAME_TEXT, true, len, NULL));
+    buf_put(&p->out, head, head_bytes);
     buf_put(&p->out, bytes, len);
     if (!p->is_dirty)
         bridge.dirty[bridge.dirty_count++] = p;
