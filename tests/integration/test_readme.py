@@ -126,18 +126,23 @@ def test_sp_written_by_hand(broker, start_broker, folder, ws):
     assert subprocess.check_output([sys.executable, str(folder / "count.py"), address]) == b"0\n"
 
 
-def test_the_bytes_of_sp_in_the_docs_are_those_of_the_wire(broker):
-    """What `>` shows is sent, and what `<` shows comes back but for the epoch."""
-    import socket
-
+def dumped(start):
+    """[(who, bytes)] of the hex dump in the handlers' protocol that begins so: `>` is sent, `<` comes back."""
     text = (ROOT / "docs" / "protocol-handlers.md").read_text()
-    dump = re.search(r"```text\n(> 00 53 50 00.*?)```", text, re.DOTALL)[1]
     parts = []
-    for line in dump.splitlines():
+    for line in re.search(rf"```text\n({re.escape(start)}.*?)```", text, re.DOTALL)[1].splitlines():
         data = bytes.fromhex(re.match(r"[<>]((?: [0-9a-f]{2})+)(?: {2,}|$)", line)[1])
         if not parts or parts[-1][0] != line[0]:
             parts.append((line[0], b""))
         parts[-1] = (line[0], parts[-1][1] + data)
+    return parts
+
+
+def test_the_bytes_of_sp_in_the_docs_are_those_of_the_wire(broker):
+    """What `>` shows is sent, and what `<` shows comes back but for the epoch."""
+    import socket
+
+    parts = dumped("> 00 53 50 00")
     with socket.socket(socket.AF_UNIX) as link:
         link.settimeout(10)
         link.connect(broker.calls.removeprefix("ipc://"))
@@ -152,6 +157,25 @@ def test_the_bytes_of_sp_in_the_docs_are_those_of_the_wire(broker):
             if epoch >= 0:
                 came = came[: epoch + 7] + data[epoch + 7 : epoch + 19] + came[epoch + 19 :]
             assert came == data
+
+
+def test_the_bytes_of_two_turns_are_those_of_the_wire(broker, calls, ws):
+    ann = ws()
+    epoch = calls("hello")["epoch"].encode()
+    time_ms = re.compile(rb"(?<=\xa7time_ms)\xcf.{8}", re.DOTALL)
+    requests = 0
+    for who, data in dumped("> 84 "):
+        data = data.replace(b"k3v9x0q2apw4", epoch)
+        if who == ">":
+            calls.socket.send(data)
+            came = calls.socket.recv()
+            requests += 1
+            if requests == 1:
+                ann.send("shop:buy", {"item": 7}, i=1)
+        else:
+            assert time_ms.sub(b"", came) == time_ms.sub(b"", data)
+    assert requests == 3
+    ann.expect("shop:buy", {"thanks": True}, i=1)
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="needs node")
