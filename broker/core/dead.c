@@ -7,6 +7,7 @@
 #include "core/conn.h"
 #include "core/core_impl.h"
 #include "core/group.h"
+#include "core/pairs.h"
 #include "core/stored_event.h"
 #include "wire/mp.h"
 
@@ -53,18 +54,6 @@ static void keep(struct group *group, struct dead *dead)
     group->dead_bytes += dead_size(dead);
     while (group->dead_count > options->group_dead || group->dead_bytes > options->group_dead_bytes)
         remove_oldest(group);
-}
-
-static void put_pair(struct buf *out, const char *key, const char *text)
-{
-    mp_put_text(out, key);
-    mp_put_text(out, text);
-}
-
-static void put_number(struct buf *out, const char *key, uint64_t number)
-{
-    mp_put_text(out, key);
-    mp_put_uint(out, number);
 }
 
 static void publish(const struct job *job, enum code code, const char *message)

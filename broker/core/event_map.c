@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/conn.h"
-#include "wire/mp.h"
+#include "core/pairs.h"
 
 #define OPENING_PAIRS 5
 #define ENDING_PAIRS  3
@@ -40,18 +40,6 @@ size_t event_map_bytes(const struct event *event)
     if (event->ending)
         bytes += event->ending->reason_len;
     return bytes;
-}
-
-static void put_pair(struct buf *out, const char *key, const char *text)
-{
-    mp_put_text(out, key);
-    mp_put_text(out, text);
-}
-
-static void put_number(struct buf *out, const char *key, uint64_t number)
-{
-    mp_put_text(out, key);
-    mp_put_uint(out, number);
 }
 
 static void put_raw(struct buf *out, const char *key, const void *mp, size_t len)

@@ -1,20 +1,7 @@
 #include "core/group_stats.h"
 
-#include <string.h>
-
+#include "core/pairs.h"
 #include "core/stored_event.h"
-
-static void put_text(struct buf *out, const char *key, const char *text)
-{
-    mp_put_text(out, key);
-    mp_put_text(out, text);
-}
-
-static void put_number(struct buf *out, const char *key, uint64_t value)
-{
-    mp_put_text(out, key);
-    mp_put_uint(out, value);
-}
 
 static void put_rate(struct buf *out, const char *key, double value)
 {
@@ -22,21 +9,15 @@ static void put_rate(struct buf *out, const char *key, double value)
     mp_put_double(out, value);
 }
 
-static void put_bool(struct buf *out, const char *key, bool value)
-{
-    mp_put_text(out, key);
-    mp_put_bool(out, value);
-}
-
 static void put_member(const struct core *core, struct buf *out, const struct member *member)
 {
     uint64_t now_ms = core->now.mono_ms;
     const struct introduction *who = greetings_find(&core->greetings, member->client, member->client_len);
     mp_put_map(out, 13);
-    put_text(out, "member", member->id);
-    put_text(out, "name", who ? who->name : "");
-    put_text(out, "language", who ? who->language : "");
-    put_text(out, "version", who ? who->version : "");
+    put_pair(out, "member", member->id);
+    put_pair(out, "name", who ? who->name : "");
+    put_pair(out, "language", who ? who->language : "");
+    put_pair(out, "version", who ? who->version : "");
     put_number(out, "pid", member->pid);
     put_number(out, "link", member->link);
     put_number(out, "held", member->held_count);
@@ -64,14 +45,14 @@ static void put_group(const struct core *core, struct buf *out, const struct gro
     const struct group_counters *counters = &group->counters;
     uint64_t now_ms = core->now.mono_ms;
     size_t mark = mp_open(out);
-    put_text(out, "group", group->name);
+    put_pair(out, "group", group->name);
     put_bool(out, "declared", group->is_declared);
     put_patterns(out, group);
     put_number(out, "backlog", group->job_count);
     put_number(out, "backlog_bytes", group->bytes);
     put_number(out, "held", group->held);
     put_number(out, "oldest_ms", group->jobs ? now_ms - group->jobs->event->accepted_ms : 0);
-    put_text(out, "full", FULL[group->full]);
+    put_pair(out, "full", FULL[group->full]);
     put_number(out, "paused_connections", group->paused_count);
     put_number(out, "dead_listed", group->dead_count);
     put_rate(out, "received_per_s", group->received_per_s);

@@ -48,6 +48,18 @@ int call_fault(struct call *call, enum code code, const char *key, const char *f
     return fault_set(call->fault, code, key ? &place : call->at, "%s", text);
 }
 
+int call_number(struct call *call, const struct arg *arg, const char *key, uint64_t min, uint64_t max,
+                uint64_t *value)
+{
+    if (!arg->given)
+        return 0;
+    *value = arg->token.uint;
+    if (*value < min || *value > max)
+        return call_fault(call, CODE_BAD_ARGUMENT, key, "this must be from %llu to %llu",
+                          (unsigned long long)min, (unsigned long long)max);
+    return 0;
+}
+
 uint32_t put_fault(struct buf *out, const struct fault *fault)
 {
     mp_put_text(out, "ok");

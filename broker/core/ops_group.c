@@ -1,33 +1,15 @@
-/* Operations about groups: join, leave, extend, inspect, dead. */
+/* Operations of members: join, leave, extend. */
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/conn.h"
 #include "core/ops.h"
-#include "core/stored_event.h"
 #include "core/turn.h"
 #include "wire/event_name.h"
 
 #define LEASE_MIN    100 /* ms */
 #define LEASE_MAX    3600000
 #define PER_CONN_MAX 256
-#define PAGE_LIMIT   100 /* events of a page, unless `limit` says otherwise */
-#define PAGE_MAX     1000
-#define PAGE_BYTES   (256 * 1024) /* a page ends when it has as many */
-
-/* A number of the operation, within its bounds; @value where it is not given. */
-static int read_number(struct call *call, const struct arg *arg, const char *key, uint64_t min, uint64_t max,
-                       uint64_t *value)
-{
-    if (!arg->given)
-        return 0;
-    *value = arg->token.uint;
-    if (*value < min || *value > max)
-        return call_fault(call, CODE_BAD_ARGUMENT, key, "this must be from %llu to %llu",
-                          (unsigned long long)min, (unsigned long long)max);
-    return 0;
-}
 
 /* -- join ---------------------------------------------------------------------------------------------- */
 
@@ -114,8 +96,8 @@ static int read_joining(struct call *call, struct joining *joining)
     uint64_t lease = call->core->options.group_lease_ms, per_conn = 1;
     if (check_group_name(call, &call->args[JOIN_GROUP].token) < 0 || check_events(call) < 0 ||
         check_session_keys(call) < 0 ||
-        read_number(call, &call->args[JOIN_LEASE_MS], "lease_ms", LEASE_MIN, LEASE_MAX, &lease) < 0 ||
-        read_number(call, &call->args[JOIN_PER_CONN], "per_conn", 1, PER_CONN_MAX, &per_conn) < 0)
+        call_number(call, &call->args[JOIN_LEASE_MS], "lease_ms", LEASE_MIN, LEASE_MAX, &lease) < 0 ||
+        call_number(call, &call->args[JOIN_PER_CONN], "per_conn", 1, PER_CONN_MAX, &per_conn) < 0)
         return -1;
     *joining = (struct joining){
         .client = request->client,
@@ -256,193 +238,5 @@ int op_extend(struct call *call)
     member->heard_ms = call->core->now.mono_ms;
     result_uint(call, "extended", seqs->given ? extend_some(member, seqs) : extend_all(member));
     member_arm(member);
-    return 0;
-}
-
-/* -- inspect, dead ------------------------------------------------------------------------------------- */
-
-enum { PAGE_GROUP = 1, PAGE_LIMIT_ARG, PAGE_AFTER };
-
-const struct arg_spec ARGS_INSPECT[] = {
-    OP_ARG,
-    [PAGE_GROUP] = {"group", ARG_STR, true},
-    [PAGE_LIMIT_ARG] = {"limit", ARG_UINT, false},
-    [PAGE_AFTER] = {"after", ARG_UINT, false},
-    ARGS_END,
-};
-
-const struct arg_spec ARGS_DEAD[] = {
-    OP_ARG,
-    [PAGE_GROUP] = {"group", ARG_STR, true},
-    [PAGE_LIMIT_ARG] = {"limit", ARG_UINT, false},
-    [PAGE_AFTER] = {"after", ARG_UINT, false},
-    ARGS_END,
-};
-
-/* A page of events under construction. */
-struct page {
-    struct buf *out;
-    uint64_t limit;
-    size_t begin, mark, before; /* before: where the last event begins */
-    uint32_t count;
-    uint64_t last; /* seq of the last one that stays */
-};
-
-/* The group that is asked about, and the page begun; NULL with the call's fault. */
-static struct group *page_begin(struct call *call, struct page *page)
-{
-    const struct mp_token *name = &call->args[PAGE_GROUP].token;
-    uint64_t limit = PAGE_LIMIT;
-    if (read_number(call, &call->args[PAGE_LIMIT_ARG], "limit", 1, PAGE_MAX, &limit) < 0)
-        return NULL;
-    struct group *group = group_find(call->core, name->bytes, name->len);
-    if (!group) {
-        call_fault(call, CODE_UNKNOWN_GROUP, "group", "there is no such group");
-        return NULL;
-    }
-    result_text(call, "group", group->name);
-    result_key(call, "events");
-    *page = (struct page){.out = call->out, .limit = limit, .begin = call->out->len};
-    page->mark = mp_open(call->out);
-    return group;
-}
-
-/* Whether another event has its place; what is written then is taken back if it does not fit. */
-static bool page_next(struct page *page)
-{
-    page->before = page->out->len;
-    return page->count < page->limit;
-}
-
-/* The event @seq was written. False: it is one too many, and gone again. */
-static bool page_keep(struct page *page, uint64_t seq)
-{
-    if (page->count && page->out->len - page->begin > PAGE_BYTES && !page->out->failed) {
-        page->out->len = page->before;
-        return false;
-    }
-    page->count++;
-    page->last = seq;
-    return true;
-}
-
-/* @more: events are left for the next page. */
-static void page_end(struct call *call, struct page *page, bool more)
-{
-    mp_close_array(page->out, page->mark, page->count);
-    if (more)
-        result_uint(call, "next", page->last);
-}
-
-static void put_text(struct buf *out, const char *key, const char *text)
-{
-    mp_put_text(out, key);
-    mp_put_text(out, text);
-}
-
-static void put_number(struct buf *out, const char *key, uint64_t value)
-{
-    mp_put_text(out, key);
-    mp_put_uint(out, value);
-}
-
-static void put_bool(struct buf *out, const char *key, bool value)
-{
-    mp_put_text(out, key);
-    mp_put_bool(out, value);
-}
-
-static uint64_t left(uint64_t end_ms, uint64_t now_ms)
-{
-    return end_ms > now_ms ? end_ms - now_ms : 0;
-}
-
-/* Whether @job waits for its time, and not only for its turn. */
-static bool is_delayed(const struct job *job)
-{
-    return job->lane->state == LANE_DELAYED && job == job->lane->head;
-}
-
-static void put_job(struct buf *out, const struct job *job, uint64_t now_ms)
-{
-    const struct stored_event *event = job->event;
-    bool delayed = is_delayed(job);
-    mp_put_map(out, 8 + 2 * (job->holder != NULL) + delayed);
-    put_number(out, "seq", job->seq);
-    mp_put_text(out, "event");
-    mp_put_str(out, event->name, event->name_len);
-    put_text(out, "conn", event->conn->id);
-    put_number(out, "attempt", job->attempt);
-    put_text(out, "state", job->holder ? "held" : delayed ? "delayed" : "waiting");
-    put_bool(out, "suspect", job->is_suspect);
-    if (job->holder) {
-        put_text(out, "member", job->holder->id);
-        put_number(out, "lease_ms", left(job->lease_end_ms, now_ms));
-    }
-    if (delayed)
-        put_number(out, "due_ms", left(job->due_ms, now_ms));
-    put_number(out, "age_ms", now_ms - event->accepted_ms);
-    put_number(out, "bytes", stored_event_bytes(event));
-}
-
-int op_inspect(struct call *call)
-{
-    struct page page;
-    const struct group *group = page_begin(call, &page);
-    if (!group)
-        return -1;
-    const struct arg *after = &call->args[PAGE_AFTER];
-    const struct job *job = group->jobs;
-    while (job && after->given && job->seq <= after->token.uint)
-        job = job->next;
-    for (; job && page_next(&page); job = job->next) {
-        put_job(call->out, job, call->core->now.mono_ms);
-        if (!page_keep(&page, job->seq))
-            break;
-    }
-    page_end(call, &page, job != NULL);
-    return 0;
-}
-
-static void put_dead(struct buf *out, const struct dead *dead)
-{
-    mp_put_map(out, 8 + (dead->payload != NULL));
-    put_number(out, "seq", dead->seq);
-    put_text(out, "event", dead->event);
-    put_text(out, "conn", dead->conn);
-    put_text(out, "code", code_text(dead->code));
-    put_text(out, "message", dead->message);
-    put_number(out, "attempts", dead->attempts);
-    put_number(out, "time_ms", dead->time_ms);
-    put_number(out, "dead_ms", dead->dead_ms);
-    if (dead->payload) {
-        mp_put_text(out, "payload");
-        buf_put(out, dead->payload->data, dead->payload->len);
-    }
-}
-
-/* They stand in the order of their deaths. If the one where the last page ended has gone out, so have all
- * before it. */
-static const struct dead *dead_after(const struct group *group, const struct arg *after)
-{
-    const struct dead *dead = after->given ? group->dead : NULL;
-    while (dead && dead->seq != after->token.uint)
-        dead = dead->next;
-    return dead ? dead->next : group->dead;
-}
-
-int op_dead(struct call *call)
-{
-    struct page page;
-    const struct group *group = page_begin(call, &page);
-    if (!group)
-        return -1;
-    const struct dead *dead = dead_after(group, &call->args[PAGE_AFTER]);
-    for (; dead && page_next(&page); dead = dead->next) {
-        put_dead(call->out, dead);
-        if (!page_keep(&page, dead->seq))
-            break;
-    }
-    page_end(call, &page, dead != NULL);
     return 0;
 }

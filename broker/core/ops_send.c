@@ -464,20 +464,6 @@ const struct arg_spec ARGS_BATCH[] = {
     ARGS_END,
 };
 
-/* A number of the operation, from 1 to @max. */
-static int read_bound(struct call *call, int index, const char *key, uint64_t max, uint64_t *value)
-{
-    const struct arg *arg = &call->args[index];
-    *value = 0;
-    if (!arg->given)
-        return 0;
-    *value = arg->token.uint;
-    if (*value < 1 || *value > max)
-        return call_fault(call, CODE_BAD_ARGUMENT, key, "this must be from 1 to %llu",
-                          (unsigned long long)max);
-    return 0;
-}
-
 /* `latest_by` says by itself that the latest are kept. */
 static int read_keep(struct call *call, struct batch_rule *rule)
 {
@@ -498,13 +484,14 @@ int op_batch(struct call *call)
     const struct mp_token *event = &args[BATCH_EVENT].token, *by = &args[BATCH_LATEST_BY].token;
     char name[EVENT_NAME_MAX + 1] = "", latest_by[EVENT_NAME_MAX + 1] = "";
     struct batch_rule rule = {.event = name};
-    uint64_t items, bytes;
+    uint64_t items = 0, bytes = 0;
     if (check_event(call, &args[BATCH_EVENT]) < 0)
         return -1;
     if (args[BATCH_INTERVAL].token.uint > INTERVAL_MAX)
         return call_fault(call, CODE_BAD_ARGUMENT, "interval_ms", "this must be from 0 to %d", INTERVAL_MAX);
-    if (read_bound(call, BATCH_ITEMS, "max_items", BATCH_ITEMS_MAX, &items) < 0 ||
-        read_bound(call, BATCH_BYTES, "max_bytes", BATCH_BYTES_MAX, &bytes) < 0 || read_keep(call, &rule) < 0)
+    if (call_number(call, &args[BATCH_ITEMS], "max_items", 1, BATCH_ITEMS_MAX, &items) < 0 ||
+        call_number(call, &args[BATCH_BYTES], "max_bytes", 1, BATCH_BYTES_MAX, &bytes) < 0 ||
+        read_keep(call, &rule) < 0)
         return -1;
     if (args[BATCH_LATEST_BY].given) {
         if (by->len < 1 || by->len > EVENT_NAME_MAX || memchr(by->bytes, 0, by->len))

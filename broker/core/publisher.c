@@ -6,6 +6,7 @@
 
 #include "core/conn.h"
 #include "core/event_map.h"
+#include "core/pairs.h"
 #include "wire/mp.h"
 
 #define MAX_EVENTS   65535 /* what the header that begin_body() writes can count */
@@ -54,18 +55,6 @@ static void publish(struct publisher *publisher, struct bucket *bucket)
     bucket->body.data[bucket->count_at + 1] = (uint8_t)bucket->count;
     publisher->effects->publish(publisher->effects->arg, bucket->body.data, bucket->body.len);
     publisher->counters->events_published += bucket->count;
-}
-
-static void put_pair(struct buf *out, const char *key, const char *text)
-{
-    mp_put_text(out, key);
-    mp_put_text(out, text);
-}
-
-static void put_number(struct buf *out, const char *key, uint64_t number)
-{
-    mp_put_text(out, key);
-    mp_put_uint(out, number);
 }
 
 static void put_event(struct buf *out, const struct event *event, uint64_t seq, uint64_t wall_ms)

@@ -59,6 +59,11 @@ void result_refused(struct call *call);
 /* Begin a value that the caller writes to call->out. */
 void result_key(struct call *call, const char *key);
 
+/* Read the number @arg, the argument @key, into *@value, which stays as it is where the number is not given.
+ * 0, or -1 with the call's fault: it must be from @min to @max. */
+int call_number(struct call *call, const struct arg *arg, const char *key, uint64_t min, uint64_t max,
+                uint64_t *value);
+
 /* A fault at the argument @key (NULL: the operation as a whole). Returns -1. */
 int call_fault(struct call *call, enum code code, const char *key, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

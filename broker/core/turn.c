@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/hash.h"
+#include "core/pairs.h"
 #include "core/stored_event.h"
 #include "core/turn_entry.h"
 
@@ -67,12 +68,6 @@ static void sort(struct job **jobs, unsigned count)
             return;
         }
     }
-}
-
-static void put_number(struct buf *out, const char *key, uint64_t value)
-{
-    mp_put_text(out, key);
-    mp_put_uint(out, value);
 }
 
 /* All but the values of `events`, of which there are @count. */

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "wire/mp.h"
+#include "core/pairs.h"
 
 #define HEADERS  16 /* of the list */
 #define MESSAGES 4096
@@ -45,12 +45,6 @@ static void grow(struct turn_failed *failed)
     memcpy(blob->data, failed->out.data, failed->out.len);
     blob_unref(failed->blob);
     use(failed, blob, failed->out.len);
-}
-
-static void put_pair(struct buf *out, const char *key, const char *text)
-{
-    mp_put_text(out, key);
-    mp_put_text(out, text);
 }
 
 static const char *const THEN[] = {[THEN_AGAIN] = "again", [THEN_DEAD] = "dead", [THEN_NONE] = "none"};
