@@ -1,4 +1,4 @@
-"""The chat handlers of examples/: those in C and those in Python, subscribers and members, do the same."""
+"""The chat handlers of examples/: members in C and in Python and a subscriber do the same."""
 import signal
 import subprocess
 import sys
@@ -8,14 +8,14 @@ import pytest
 
 from kit.broker import BUILD, ROOT, wait_until
 from kit.client import MSGPACK, Client
-from kit.member import group
+from kit.member import group, is_listening
 
 HANDLERS = {
     "c": lambda address: [str(BUILD / "sluice-chat"), "--broker", address],
     "python": lambda address: [sys.executable, str(ROOT / "examples" / "python" / "chat.py"), address],
     "python-group": lambda address: [sys.executable, str(ROOT / "examples" / "python" / "chat_group.py"), address],
 }
-MEMBERS = ["python-group"]
+MEMBERS = ["c", "python-group"]
 
 
 class Chat:
@@ -40,10 +40,7 @@ class Chat:
 def chat(request, broker, calls, open_things):
     started = Chat(request.param, broker)
     open_things.append(started.stop)
-    if started.is_member:
-        wait_until(lambda: group(calls, "chat"), "the handler to join")
-    else:
-        wait_until(lambda: calls.counter("subscriber_links") == 1, "the handler to subscribe")
+    wait_until(lambda: is_listening(calls, "chat"), "the handler to be there")
     return started
 
 
@@ -161,7 +158,7 @@ def test_while_it_is_stopped_nobody_hears_anything(chat, ws):
 @pytest.mark.parametrize("chat", MEMBERS, indirect=True)
 def test_members_share_and_those_that_stop_lose_nothing(chat, broker, calls, ws, open_things):
     clients = [join(ws(), "lobby", f"client {n}") for n in range(20)]
-    more = [Chat("python-group", broker) for _ in range(3)]
+    more = [Chat(kind, broker) for kind in ("python-group", "c", "c")]
     open_things.extend(other.stop for other in more)
     wait_until(lambda: len(group(calls, "chat")["members"]) == 4, "the members")
     for n in range(200):

@@ -61,7 +61,8 @@ def test_over_tcp_a_member_has_a_grace_to_come_back(tcp_broker, open_things):
 
 
 def test_a_member_that_hangs_loses_what_it_holds_with_the_lease_and_goes_on_later(member, process, calls, ws):
-    ann, bob, mem = ws(), ws(), process(sleep_ms=200, lease_ms=1000)
+    ann, bob, mem = ws(), ws(), process(wait_ms=20000, lease_ms=1000)
+    wait_until(lambda: group(calls, "g")["members"][0]["asking"], "its turn to wait")
     mem.stop()
     ann.send("x", 1, i=1)
     wait_until(lambda: event_states(calls, "g") == {1: "held"}, "the event to be held")

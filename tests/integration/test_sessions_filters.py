@@ -7,6 +7,7 @@ import pytest
 
 from kit.broker import BUILD, ROOT, wait_until
 from kit.client import MSGPACK
+from kit.member import is_listening
 from test_sessions import everything
 
 # --- a filter in the place of a value
@@ -15,6 +16,7 @@ EXISTS = {"$exists": True}
 EXAMPLES = {
     "c": lambda address: [str(BUILD / "sluice-chat"), "--broker", address],
     "python": lambda address: [sys.executable, str(ROOT / "examples" / "python" / "chat.py"), address],
+    "python-group": lambda address: [sys.executable, str(ROOT / "examples" / "python" / "chat_group.py"), address],
 }
 
 
@@ -27,7 +29,7 @@ def example(request, broker, calls, open_things):
         process.wait()
 
     open_things.append(end)
-    wait_until(lambda: calls.counter("subscriber_links") == 1, "the handler to subscribe")
+    wait_until(lambda: is_listening(calls, "chat"), "the handler to be there")
     return process
 
 

@@ -106,6 +106,12 @@ def group(calls, name):
     return next((group for group in calls("stats")["groups"] if group["group"] == name), None)
 
 
+def is_listening(calls, name):
+    """Whether a handler is there, be it a subscriber or a member of this group."""
+    told = group(calls, name)
+    return calls.counter("subscriber_links") > 0 or bool(told and told["members"])
+
+
 def event_states(calls, name):
     """{seq: state} of the events of a group."""
     return {event["seq"]: event["state"] for event in calls("inspect", group=name)["events"]}
