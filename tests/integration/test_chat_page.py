@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from kit.broker import BUILD, ROOT, wait_until
+from kit.member import is_listening
 from kit.node import NODE_ENV, SCRIPTS
 
 CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
@@ -29,7 +30,7 @@ def chat(broker, calls, open_things):
         process.wait()
 
     open_things.append(stop)
-    wait_until(lambda: calls.counter("subscriber_links") == 1, "the handler to subscribe")
+    wait_until(lambda: is_listening(calls, "chat"), "the handler to join")
     return process
 
 

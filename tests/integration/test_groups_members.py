@@ -73,11 +73,11 @@ def test_a_member_that_hangs_loses_what_it_holds_with_the_lease_and_goes_on_late
     assert told["lease_expired"] == 1 and told["redeliveries"] == 1
     assert other.turn([done(event, answer("other"))], max=0)["failed"] == []
     ann.expect("x", "other", i=1)
+    other.leave()
+    bob.send("x", 2, i=2)
     mem.go_on()
     (failed,) = mem.said("failed")
     assert (failed["seq"], failed["code"], failed["then"]) == (1, "lease_expired", "none")
-    other.leave()
-    bob.send("x", 2, i=2)
     assert bob.receive() == {"e": "x", "p": {"payload": 2, "attempt": 1}, "i": 2}, "it goes on"
 
 

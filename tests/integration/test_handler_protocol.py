@@ -97,8 +97,6 @@ def test_unknown_operations_and_keys_name_the_nearest_known_one(calls):
     assert result["code"] == "unknown_op" and "count" in result["message"] and result["at"] == "ops[0].op"
     result = calls.refused("count", fliter={})
     assert result["code"] == "unknown_key" and "filter" in result["message"] and result["at"] == "ops[0].fliter"
-    for op in "join", "leave", "extend", "inspect", "dead":
-        assert calls.refused(op)["code"] == "unknown_op"
 
 
 def test_operations_that_are_no_maps_are_errors_of_their_own(calls):
@@ -247,7 +245,7 @@ def test_a_request_for_another_epoch_is_refused(broker, calls):
 
 def test_hello_tells_what_a_handler_needs(broker, calls, ws):
     hello = calls("hello", name="tests", language="python", version="1", speaks=[1])
-    assert hello["v"] == 1 and hello["features"] == []
+    assert hello["v"] == 1 and hello["features"] == ["groups"]
     assert hello["addresses"] == {"calls": [broker.calls], "events": [broker.events]}
     assert ws().conn.split(".")[0] == hello["epoch"]
     assert hello["limits"]["max_message_bytes"] == 65536 and all(isinstance(n, int) for n in hello["limits"].values())
