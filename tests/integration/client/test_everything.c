@@ -361,6 +361,42 @@ static void stopping(void)
     free_client(another);
 }
 
+/* ---- Groups ---- */
+
+static sluice_event *kept;
+
+static int keep_event(sluice_event *event, void *arg)
+{
+    (void)arg;
+    if (sluice_event_attempt(event) == 1)
+        return sluice_retry(event, 0);
+    kept = event;
+    return SLUICE_LATER;
+}
+
+static void group(void)
+{
+    sluice_client *member = new_client();
+    char key[128];
+
+    kept = NULL;
+    assert_int_equal(sluice_set_drain(member, 3000), 0);
+    assert_int_equal(sluice_subscribe(member, "group:*", keep_event, NULL, "{group: %s}", "all"), 0);
+    until_ready(member);
+    ws_send(ws, "{\"e\":\"group:a\",\"p\":1,\"i\":1}");
+    until(member, kept);
+    snprintf(key, sizeof(key), "%s/all/%llu", sluice_event_epoch(kept),
+             (unsigned long long)sluice_event_seq(kept));
+    assert_string_equal(sluice_event_key(kept), key);
+    assert_int_equal(sluice_extend(kept), 0);
+    sluice_answer(kept, sluice_event_payload(kept), NULL);
+    assert_int_equal(sluice_finish(kept, SLUICE_DONE), 0);
+    sluice_stop(member);
+    assert_int_equal(sluice_run(member), 0);
+    expect_message(ws, client, "{\"e\":\"group:a\",\"p\":1,\"i\":1}");
+    free_client(member);
+}
+
 static void everything(void)
 {
     until_ready(client);
@@ -372,6 +408,7 @@ static void everything(void)
     calls();
     steps();
     errors();
+    group();
     stopping();
     assert_true(probe.log_lines > 0);
     probe.log_lines = 0;

@@ -78,15 +78,15 @@ static int keep(sluice_event *event, void *arg)
     return SLUICE_LATER;
 }
 
-static void handle(sluice_handler_fn *fn)
-{
-    assert_int_equal(sluice_subscribe(client, "say", fn, NULL, "{group: 'g', max: 8}"), 0);
-    until(client, fake_count(&fake, &fake.turns) == 1);
-}
-
 static void until_turns(unsigned count)
 {
     until(client, fake_count(&fake, &fake.turns) >= count);
+}
+
+static void handle(sluice_handler_fn *fn)
+{
+    assert_int_equal(sluice_subscribe(client, "say", fn, NULL, "{group: 'g', max: 8}"), 0);
+    until_turns(1);
 }
 
 static void assert_turn(size_t index, const char *expected)
