@@ -174,10 +174,13 @@ void job_bury(struct job *job, enum code code, const char *message)
 /* @job, the last held one of its lane, waits again. */
 static void put_back(struct job *job, bool counts)
 {
+    struct group *group = job->group;
     unhold(job);
     job->lane->head = job;
     job->due_ms = 0;
     job->attempt -= !counts;
+    if (group->max_age_ms)
+        group_arm(group, job->event->accepted_ms + group->max_age_ms);
 }
 
 static bool is_too_old(const struct job *job)
@@ -212,14 +215,12 @@ bool job_return(struct job *job, enum job_return how, uint64_t delay_ms, const c
     if (delay_ms)
         job->due_ms = group->core->now.mono_ms + delay_ms;
     group->counters.retried += how == JOB_RETRY;
+    group_wake(group); /* also where it dies: its holder may have asked for more */
     enum code death = death_of(job, counts);
     if (death != CODE_OK) {
         job_bury(job, death, death == CODE_FAILED ? why : code_help(death));
         return false;
     }
-    if (group->max_age_ms)
-        group_arm(group, job->event->accepted_ms + group->max_age_ms);
     lane_place(lane, true);
-    group_wake(group);
     return true;
 }

@@ -216,6 +216,35 @@ static void test_waiting_jobs_get_too_old_one_by_one(void **state)
     assert_int_equal(the_group("g")->counters.dead, 3);
 }
 
+static void test_what_was_taken_along_gets_too_old_too(void **state)
+{
+    (void)state;
+    const struct group_rule rule = {.name = "g", .max_age_ms = 1000};
+    assert_int_equal(core_group(w.core, &rule, &join_fault), 0);
+    begin(2, 2, 2);
+    world_advance(&w, 1500);
+    assert_int_equal(the_group("g")->job_count, 2);
+    assert_false(job_return(job_of(1), JOB_RETRY, 0, ""));
+    world_advance(&w, 1);
+    assert_int_equal(the_group("g")->job_count, 0);
+}
+
+static void test_member_whose_job_dies_has_room_for_another(void **state)
+{
+    (void)state;
+    const struct group_rule rule = {.name = "g", .max_attempts = 1};
+    assert_int_equal(core_group(w.core, &rule, &join_fault), 0);
+    begin(1, 1, 1);
+    world_advance(&w, 15000);
+    uint64_t ticket = ask(bob, 1);
+    say_n(world_open(&w, "carol", ""), "a", 1);
+    world_advance(&w, 14999);
+    expect_got(ticket, "waits");
+    world_advance(&w, 1);
+    assert_int_equal(the_group("g")->counters.dead, 1);
+    expect_got(ticket, "2@1");
+}
+
 static void test_held_jobs_are_found_by_seq(void **state)
 {
     (void)state;
@@ -328,6 +357,8 @@ int main(void)
         WORLD_TEST(test_without_a_timer_a_delayed_job_comes_at_once),
         WORLD_TEST(test_job_too_old_does_not_come_again),
         WORLD_TEST(test_waiting_jobs_get_too_old_one_by_one),
+        WORLD_TEST(test_what_was_taken_along_gets_too_old_too),
+        WORLD_TEST(test_member_whose_job_dies_has_room_for_another),
         WORLD_TEST(test_held_jobs_are_found_by_seq),
         WORLD_TEST(test_question_is_ok_when_all_groups_are_done),
         WORLD_TEST(test_question_has_failed_when_one_group_could_not),
