@@ -460,20 +460,20 @@ static void test_stats_count_what_fails(void **state)
     (void)state;
     set_up();
     struct conn *alice = world_open(&w, "alice", "");
-    handler_join(&bob, "g", "'a:*'", ",'per_conn':4,'lease_ms':1000");
-    for (int i = 0; i < 4; i++)
+    handler_join(&bob, "g", "'a:*'", ",'per_conn':5,'lease_ms':1000");
+    for (int i = 0; i < 5; i++)
         world_say(&w, alice, "a:x", NULL, NULL);
-    expect_turn(&bob, "", "", "1@1 2@1 3@1 4@1");
+    expect_turn(&bob, "", "", "1@1 2@1 3@1 4@1 5@1");
     expect_turn(&bob,
-                "'max':0,'done':[{'seq':1,'ops':[7]},{'seq':2,'error':{'code':'x'}},{'seq':4,'ops':[]},"
-                "{'seq':3,'retry_ms':0}]",
-                "1 bad_argument dead done[0].ops[0].op; 4 stale again", "");
-    expect_turn(&bob, "", "", "3@2 4@1");
+                "'max':0,'done':[{'seq':1,'ops':[7]},{'seq':2,'error':{'code':'x'}},{'seq':5,'ops':[]},"
+                "{'seq':3,'retry_ms':0},{'seq':4,'ops':[]}]",
+                "1 bad_argument dead done[0].ops[0].op; 5 stale again; 4 stale again", "");
+    expect_turn(&bob, "", "", "3@2 4@1 5@1");
     world_advance(&w, 1000);
     expect_has(
         handler_call(&bob, "[{'op':'stats'}]"),
-        "'received':4,'handled':0,'refused':1,'retried':1,'attempts':6,'redeliveries':1,'lease_expired':1,"
-        "'stale':1,'failed':1,'dead':1,");
+        "'received':5,'handled':0,'refused':1,'retried':1,'attempts':8,'redeliveries':1,'lease_expired':1,"
+        "'stale':2,'failed':1,'dead':1,");
 }
 
 /* Whatever memory is refused, the operation does its work or says that it could not. */
