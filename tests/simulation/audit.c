@@ -109,8 +109,8 @@ static void audit_bounds(const struct sim *sim, const struct m_group *group)
     must(!sim->scene.knows_bytes ||
              group->bytes <= scene->max_backlog_bytes * 2 + sim->scene.options.max_message_bytes + 1024,
          "%zu bytes wait in %s", group->bytes, scene->name);
-    /* Connections open while there are fewer events than twice the bound, and each of them ends once. */
-    must(group->job_count <= scene->max_backlog * 2 + sim->model.open_count + 1 + sim->scene.connections * 2,
+    /* Ends of connections come on top; but none opens while there are twice as many events as the bound. */
+    must(group->job_count <= scene->max_backlog * 4 + sim->scene.connections * 2 + 1,
          "%zu events wait in %s", group->job_count, scene->name);
 }
 

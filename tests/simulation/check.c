@@ -105,7 +105,7 @@ static void check_turn(struct sim *sim, struct ticket *ticket)
     }
     must(seen->events_count || seen->is_pausing || !member->max || member->ask_until_ms <= sim->now.mono_ms,
          "%s gets nothing before its time", member->id);
-    member->is_asking = false;
+    model_replied(&sim->model, member);
     count(sim->summary, seen->is_pausing          ? COUNT_TURN_PAUSED
                         : seen->events_count == 0 ? COUNT_TURN_WAITED
                                                   : COUNT_TURN_GOT);
@@ -196,7 +196,8 @@ static void check_reply(struct sim *sim, const struct effect *effect)
     if (ticket->is_now)
         sim->now_owed--;
     reply_read(seen, sim->spelling.epoch, effect->body, effect->len);
-    must(seen->id == ticket->plan->id || ticket->plan->flaw == FLAW_CUT, "a reply has the id %llu",
+    must(seen->id == ticket->plan->id || ticket->plan->flaw == FLAW_CUT || ticket->plan->flaw == FLAW_TOO_LONG,
+         "a reply has the id %llu",
          (unsigned long long)seen->id);
     if (ticket->want == WANT_REFUSAL) {
         must(seen->is_refusal && ticket->codes & code_bit(seen->code), "ticket %llu is %s `%s`; expected: one of %llx",
@@ -307,7 +308,7 @@ static void check_effect(struct sim *sim, const struct effect *effect, bool in_o
         break;
     case EFFECT_CLOSED:
         if (sim->is_stopping && !conn->is_closing)
-            model_closed(&sim->model, conn, true);
+            model_stopped(&sim->model, conn);
         model_close_came(&sim->model, conn);
         client_forget(sim, effect->client);
         break;

@@ -259,6 +259,10 @@ struct ticket *input_request(struct sim *sim, struct plan *plan, struct process 
         tell_plan(sim, ticket);
     const struct caller caller = {.link = link, .pid = 1000 + link, .is_tcp = is_tcp};
     core_request(sim->core, &caller, ticket->number, plan->bytes, plan->len);
+    for (size_t i = 0; i < sim->effects_count; i++) {
+        if (sim->effects[i].kind == EFFECT_CLOSED)
+            sim->effects[i].client->conn->close_place = i + 1;
+    }
     if (plan->is_turn)
         begin_turn(sim, ticket, is_tcp);
     else
@@ -300,6 +304,11 @@ void input_flush(struct sim *sim)
     sim->effects_count = sim->tokens_count = 0;
     core_flush(sim->core);
     check_effects(sim, true);
+    /* It wants to go on at once: what did not fit a reply is for others. */
+    for (unsigned i = 0; i < 8 && core_next(sim->core) <= sim->now.mono_ms; i++) {
+        core_flush(sim->core);
+        check_effects(sim, true);
+    }
     model_flushed(&sim->model);
     model_check_progress(&sim->model);
     for (unsigned g = 0; g < sim->scene.group_count; g++) {

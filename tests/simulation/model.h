@@ -37,6 +37,7 @@ struct m_expect {
     enum word_event event; /* ANSWER, ERROR: what it is about; EVENT_COUNT: not told */
     uint64_t token;        /* payload of pushes and answers, message of a member's refusal */
     enum code code;        /* ERROR */
+    bool or_timeout;       /* ERROR: its time was over as well when it failed */
     uint64_t i;            /* of a question; 0: none */
 };
 
@@ -65,13 +66,15 @@ struct m_conn {
     bool is_open;    /* filters see it */
     bool is_leaving; /* the step under way closes it */
     bool is_closing; /* it has; the core must do so */
+    uint64_t close_place; /* told before: among those that one operation closes, the core chooses the order */
     unsigned events; /* that are left of it: its session lives as long */
     struct m_session session;
     struct m_question *questions; /* open ones */
     size_t questions_count, questions_cap;
     struct m_lane lanes[GROUPS_MAX];
     uint32_t paused_by; /* groups that it filled, and that pause */
-    bool may_resume;    /* one of these has room again; it need not wait for the others */
+    bool may_resume;    /* one of these has room again; it need not wait for the others ... */
+    bool has_resumed;   /* ... and has not, until it sends them something again */
     bool is_paused;     /* as the core told */
     struct m_expect *expects;
     size_t expects_count, expects_cap;
@@ -102,7 +105,7 @@ struct m_job {
     bool is_suspect, is_stale;
     uint64_t suspect_ms;
     struct m_member *member; /* HELD */
-    uint64_t lease_end_ms;
+    uint64_t lease_end_ms, lease_serial; /* of those that end at once, the one that began first is first */
     size_t bytes; /* where the scene knows */
     const struct m_member *taken_from; /* an earlier one took it along, in the turn with this serial */
     uint64_t taken_serial;
@@ -191,7 +194,7 @@ struct model {
     uint64_t seq_floor;
     struct m_member **members; /* live ones */
     size_t members_count, members_cap;
-    uint64_t question_serial;
+    uint64_t question_serial, lease_serial;
     uint64_t announced_until_ms;
     struct m_rule rules[PUSH_COUNT];
     uint64_t next_due_ms; /* nothing is due before */
@@ -204,6 +207,7 @@ struct model {
     struct m_conn **found; /* by the operation under way */
     size_t found_count, found_cap;
     uint64_t turn_serial;
+    bool is_verbose;
     size_t closing; /* connections that the core must have closed when the input is over */
     /* Told when a waiting turn must be replied to at once, without events. */
     void (*on_turn_over)(void *arg, uint64_t ticket);
@@ -223,6 +227,9 @@ struct m_conn *model_conn(const struct model *model, uint64_t number);
 /* It has ended. @by_core: the core closes it, and delivers first what is expected. */
 void model_closed(struct model *model, struct m_conn *conn, bool by_core);
 void model_close_came(struct model *model, struct m_conn *conn);
+
+/* The core closes it because it stops. */
+void model_stopped(struct model *model, struct m_conn *conn);
 
 /* A message of a client; @token: its payload; @i: 0 when it asks nothing. */
 void model_message(struct model *model, struct m_conn *conn, enum word_event event, uint64_t token, uint64_t i);
@@ -307,7 +314,11 @@ struct m_member *model_join(struct model *model, struct m_group *group, const st
 struct m_member *model_member(const struct model *model, const char *id);
 unsigned model_member_end(struct model *model, struct m_member *member, enum m_return how);
 void model_heard(struct model *model, struct m_member *member, uint64_t link, bool is_tcp);
+void model_replied(struct model *model, struct m_member *member); /* it asks no more */
 void model_link_down(struct model *model, uint64_t link);
+
+/* The lease of @job begins now. */
+void model_lease(struct model *model, struct m_job *job);
 
 /* The reply to the turn that @member waits with hands @seq out. */
 struct m_job *model_hand_out(struct model *model, struct m_member *member, uint64_t seq, unsigned attempt);

@@ -6,6 +6,12 @@
 #include "fail.h"
 #include "model.h"
 
+static void expect_remove(struct m_conn *conn, size_t place)
+{
+    memmove(&conn->expects[place], &conn->expects[place + 1],
+            (--conn->expects_count - place) * sizeof(conn->expects[0]));
+}
+
 /* -- coming and going ---------------------------------------------------------------------------------- */
 
 /* Not while it is to be refused; nor where so many events wait already that its `@disconnect` is too much. */
@@ -50,7 +56,7 @@ struct m_conn *model_opened(struct model *model, void *peer, const char *id, uin
     snprintf(conn->id, sizeof conn->id, "%s", id);
     conn_enter(model, conn);
     if (is_welcomed)
-        model_expect(model, conn, (struct m_expect){.kind = EXPECT_WELCOME});
+        model_expect(model, conn, (struct m_expect){.kind = EXPECT_WELCOME, .event = EVENT_COUNT});
     model_accept(model, conn, EVENT_CONNECT, 0, NULL);
     count(model->summary, COUNT_CONN_OPENED);
     return conn;
@@ -61,7 +67,7 @@ void model_closed(struct model *model, struct m_conn *conn, bool by_core)
     conn_leave(model, conn);
     conn->questions_count = 0;
     conn->paused_by = 0;
-    conn->is_paused = false;
+    conn->is_paused &= by_core; /* it may be resumed before it is closed */
     conn->is_closing = by_core;
     model->closing += by_core;
     if (!by_core)
@@ -70,11 +76,23 @@ void model_closed(struct model *model, struct m_conn *conn, bool by_core)
     count(model->summary, COUNT_CONN_CLOSED);
 }
 
+void model_stopped(struct model *model, struct m_conn *conn)
+{
+    /* Questions that have ended in the same moment are told to it, or not any more. */
+    for (size_t i = conn->expects_count; i-- > 0;) {
+        if (conn->expects[i].kind != EXPECT_ERROR && conn->expects[i].kind != EXPECT_OK)
+            continue;
+        expect_remove(conn, i);
+        model->expected--;
+    }
+    model_closed(model, conn, true);
+}
+
 void model_close_came(struct model *model, struct m_conn *conn)
 {
     must(conn->is_closing, "%s is closed by the core, and nobody asked for that", conn->id);
     must(conn->expects_count == 0, "%s is closed before it got all that was sent to it", conn->id);
-    conn->is_closing = false;
+    conn->is_closing = conn->is_paused = false;
     model->closing--;
 }
 
@@ -190,16 +208,11 @@ void model_expect_error(struct model *model, struct m_conn *conn, enum code code
     count_code(model->summary, code);
 }
 
-static void expect_remove(struct m_conn *conn, size_t place)
+static bool is_due(const struct m_expect *due, const struct m_expect *got)
 {
-    memmove(&conn->expects[place], &conn->expects[place + 1],
-            (--conn->expects_count - place) * sizeof(conn->expects[0]));
-}
-
-static bool is_same(const struct m_expect *a, const struct m_expect *b)
-{
-    return a->kind == b->kind && a->push == b->push && a->event == b->event && a->token == b->token &&
-           a->code == b->code && a->i == b->i;
+    return due->kind == got->kind && due->push == got->push && due->event == got->event &&
+           due->token == got->token && due->i == got->i &&
+           (due->code == got->code || (due->or_timeout && got->code == CODE_TIMEOUT));
 }
 
 static const char *describe(const struct m_expect *e, char *out, size_t size)
@@ -223,7 +236,7 @@ void model_delivered(struct model *model, struct m_conn *conn, const struct m_ex
                  describe(got, text, sizeof text));
             continue;
         }
-        if (is_same(next, got))
+        if (is_due(next, got))
             break;
         describe(next, wanted, sizeof wanted);
         if (in_order)
@@ -276,7 +289,7 @@ void model_resumed(struct model *model, struct m_conn *conn)
     must(conn->is_paused, "%s is resumed, and was not paused", conn->id);
     must(!conn->paused_by || conn->may_resume, "%s is resumed while the group that it fills is full", conn->id);
     conn->is_paused = false;
-    conn->paused_by = 0;
+    conn->has_resumed = conn->paused_by != 0;
     count(model->summary, COUNT_CONN_RESUMED);
 }
 
@@ -286,6 +299,6 @@ void model_check_paused(const struct model *model)
         const struct m_conn *conn = model->open[i];
         must(!conn->is_paused || conn->paused_by, "%s is paused, and no group that it filled is full any more",
              conn->id);
-        must(conn->is_paused || !conn->paused_by, "%s is not paused, and has filled a group", conn->id);
+        must(conn->is_paused || !conn->paused_by || conn->has_resumed, "%s is not paused, and has filled a group", conn->id);
     }
 }

@@ -1,5 +1,6 @@
 /* Groups in the model: what they listen to, and when they are full. */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "fail.h"
@@ -131,6 +132,9 @@ static void change(struct model *model, struct m_group *group, enum group_state 
                            [GROUP_REFUSING] = COUNT_GROUP_PAUSING_REFUSING},
         [GROUP_REFUSING] = {[GROUP_OPEN] = COUNT_GROUP_REFUSING_OPEN},
     };
+    static const char *const names[] = {"open", "pausing", "refusing"};
+    if (model->is_verbose)
+        printf("                   %s is %s with %zu events\n", group->scene->name, names[state], group->backlog);
     count(model->summary, counts[group->state][state]);
     if (group->state == GROUP_OPEN) {
         group->full_ms = model->now_ms;

@@ -57,8 +57,10 @@ struct m_event *model_accept(struct model *model, struct m_conn *conn, enum word
 void model_group_filled(struct model *model, struct m_group *group, struct m_conn *conn)
 {
     model_check_full(model, group);
-    if (group->state == GROUP_PAUSING && conn->is_open)
-        conn->paused_by |= 1u << group->index;
+    if (group->state != GROUP_PAUSING || !conn->is_open)
+        return;
+    conn->paused_by |= 1u << group->index;
+    conn->has_resumed = false;
 }
 
 struct m_job *model_job(const struct m_group *group, uint64_t seq)
@@ -70,16 +72,19 @@ struct m_job *model_job(const struct m_group *group, uint64_t seq)
 
 /* -- going --------------------------------------------------------------------------------------------- */
 
-static void unhold(struct m_job *job)
+static void unhold(struct model *model, struct m_job *job)
 {
     if (job->state != JOB_HELD)
         return;
     job->member->held--;
+    model_due(model, job->member->heard_ms + MEMBER_SILENT_MS);
     job->member->has_suspect = false;
     job->member = NULL;
     job->group->held--;
     job->is_stale = false;
     job->state = JOB_WAITS;
+    if (job->group->scene->max_age_ms)
+        model_due(model, job->event->accepted_ms + job->group->scene->max_age_ms);
 }
 
 static void clear(struct model *model, struct m_job *job)
@@ -98,7 +103,13 @@ static void settle(struct model *model, const struct m_event *event)
     if (!question)
         return;
     if (event->has_failed) {
-        model_expect_error(model, conn, CODE_FAILED, event->event, event->i);
+        model_expect(model, conn,
+                     (struct m_expect){.kind = EXPECT_ERROR,
+                                       .code = CODE_FAILED,
+                                       .event = event->event,
+                                       .i = event->i,
+                                       .or_timeout = question->deadline_ms <= model->now_ms});
+        count_code(model->summary, CODE_FAILED);
         count(model->summary, COUNT_QUESTION_FAILED);
     } else {
         model_expect(model, conn, (struct m_expect){.kind = EXPECT_OK, .event = EVENT_COUNT, .i = event->i});
@@ -124,7 +135,7 @@ static void job_over(struct model *model, struct m_job *job)
 {
     struct m_group *group = job->group;
     struct m_event *event = job->event;
-    unhold(job);
+    unhold(model, job);
     if (job->is_suspect)
         clear(model, job);
     lane_remove(job);
@@ -169,7 +180,7 @@ static void take_along(struct model *model, struct m_job *job, bool is_blamed)
 {
     const struct m_member *from = job->member;
     for (struct m_job *later = job->lane_next; later && later->state == JOB_HELD; later = later->lane_next) {
-        unhold(later);
+        unhold(model, later);
         later->attempt--;
         later->due_ms = 0;
         later->taken_from = from;
@@ -194,7 +205,7 @@ bool model_job_return(struct model *model, struct m_job *job, enum m_return how,
 {
     struct m_group *group = job->group;
     take_along(model, job, how == RETURN_BLAMED);
-    unhold(job);
+    unhold(model, job);
     if (how == RETURN_STALE)
         job->attempt--;
     if (how == RETURN_BLAMED)
@@ -216,6 +227,13 @@ bool model_job_return(struct model *model, struct m_job *job, enum m_return how,
 }
 
 /* -- out ----------------------------------------------------------------------------------------------- */
+
+void model_lease(struct model *model, struct m_job *job)
+{
+    job->lease_serial = ++model->lease_serial;
+    job->lease_end_ms = model->now_ms + job->member->lease_ms;
+    model_due(model, job->lease_end_ms);
+}
 
 struct m_job *model_hand_out(struct model *model, struct m_member *member, uint64_t seq, unsigned attempt)
 {
@@ -252,8 +270,7 @@ struct m_job *model_hand_out(struct model *model, struct m_member *member, uint6
     job->state = JOB_HELD;
     job->member = member;
     job->attempt = attempt;
-    job->lease_end_ms = model->now_ms + member->lease_ms;
-    model_due(model, job->lease_end_ms);
+    model_lease(model, job);
     member->held++;
     member->has_suspect = job->is_suspect;
     group->held++;

@@ -122,6 +122,12 @@ void model_heard(struct model *model, struct m_member *member, uint64_t link, bo
     model_due(model, member->heard_ms + MEMBER_SILENT_MS);
 }
 
+void model_replied(struct model *model, struct m_member *member)
+{
+    member->is_asking = false;
+    model_due(model, member->heard_ms + MEMBER_SILENT_MS);
+}
+
 void model_link_down(struct model *model, uint64_t link)
 {
     for (size_t i = model->members_count; i-- > 0;) {

@@ -233,6 +233,13 @@ static bool run_close(struct model *model, const struct op *op, const struct m_j
 {
     result->matched = find_targets(model, op, job, false);
     result->has_matched = true;
+    for (size_t i = 1; i < result->matched; i++) {
+        struct m_conn *conn = model->found[i];
+        size_t at = i;
+        for (; at && model->found[at - 1]->close_place > conn->close_place; at--)
+            model->found[at] = model->found[at - 1];
+        model->found[at] = conn;
+    }
     for (size_t i = 0; i < result->matched; i++) {
         model->found[i]->is_leaving = true;
         note_effect(model, (struct m_effect){.kind = EFFECT_CLOSE, .conn = model->found[i]});

@@ -22,7 +22,10 @@ struct due {
 
 static void consider(struct due *due, struct due other)
 {
-    if (other.at_ms < due->at_ms)
+    bool is_earlier = other.at_ms < due->at_ms;
+    if (other.what == DUE_LEASE && due->what == DUE_LEASE && other.at_ms == due->at_ms)
+        is_earlier = other.job->lease_serial < due->job->lease_serial;
+    if (is_earlier)
         *due = other;
 }
 
@@ -57,8 +60,11 @@ static struct due find_due(struct model *model)
         look_at_group(&due, &model->groups[g], &model->scene->options, model->now_ms);
     for (size_t i = 0; i < model->members_count; i++) {
         struct m_member *member = model->members[i];
+        struct due grace = {.what = DUE_GRACE, .at_ms = member->grace_end_ms, .member = member};
+        if (grace.at_ms < model->now_ms)
+            grace.at_ms = model->now_ms; /* after its leases, where all has ended since the last tick */
         if (member->grace_end_ms)
-            consider(&due, (struct due){.what = DUE_GRACE, .at_ms = member->grace_end_ms, .member = member});
+            consider(&due, grace);
         if (!member->held && !member->is_asking)
             consider(&due, (struct due){.what = DUE_SILENCE, .at_ms = member->heard_ms + MEMBER_SILENT_MS, .member = member});
     }

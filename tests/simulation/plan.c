@@ -95,7 +95,13 @@ static void put_update_op(struct pairs *pairs, const struct op *op, const struct
         put_update(pairs, "$add", "n", 1);
         break;
     case OP_BAD_VALUE:
-        put_update(pairs, "$set", "$n", 1);
+        mp_put_map(pair(pairs, "update"), 1);
+        mp_put_text(pairs->out, "$set");
+        mp_put_map(pairs->out, 1);
+        mp_put_text(pairs->out, "last");
+        mp_put_map(pairs->out, 1);
+        mp_put_text(pairs->out, "$n");
+        mp_put_uint(pairs->out, 1);
         break;
     case OP_INC_TEXT:
         put_update(pairs, "$inc", "s", 1);

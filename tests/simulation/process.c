@@ -186,10 +186,19 @@ static void finish_task(struct sim *sim, struct process *process, unsigned index
     process->tasks[index] = process->tasks[--process->tasks_count];
 }
 
+/* All of them may not have more operations than a request. */
+static bool has_room(const struct sim *sim, const struct plan *plan)
+{
+    size_t ops = 0;
+    for (size_t i = 0; i < plan->done_count; i++)
+        ops += plan->done[i].ops_count;
+    return ops + 24 < sim->scene.options.max_ops && plan->done_count < 40;
+}
+
 static void add_done(struct sim *sim, struct process *process, struct plan *plan)
 {
     unsigned skew = process->tasks_count ? sim_between(sim, 0, process->tasks_count - 1) : 0;
-    for (unsigned left = process->tasks_count, i = skew; left && plan->done_count < 60; left--) {
+    for (unsigned left = process->tasks_count, i = skew; left && has_room(sim, plan); left--) {
         if (i >= process->tasks_count)
             i = 0;
         if (process->tasks[i].done_ms > sim->now.mono_ms) {

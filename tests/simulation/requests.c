@@ -55,7 +55,7 @@ static void extend(struct sim *sim, struct m_member *member, struct m_job *job, 
 {
     if (!job || job->state != JOB_HELD || job->member != member)
         return;
-    job->lease_end_ms = sim->now.mono_ms + member->lease_ms;
+    model_lease(&sim->model, job);
     result->matched++;
     count(sim->summary, COUNT_LEASE_EXTENDED);
 }
@@ -74,8 +74,17 @@ static void run_extend(struct sim *sim, const struct ticket *ticket, const struc
             extend(sim, member, model_job(member->group, op->seqs[i]), result);
         return;
     }
-    for (struct m_job *job = member->group->first; job; job = job->next)
-        extend(sim, member, job, result);
+    /* All of them, in the order in which their leases began. */
+    for (uint64_t last = sim->model.lease_serial, done = 0; done < last;) {
+        struct m_job *oldest = NULL;
+        for (struct m_job *job = member->group->first; job; job = job->next) {
+            if (job->state == JOB_HELD && job->member == member && job->lease_serial > done &&
+                job->lease_serial <= last && (!oldest || job->lease_serial < oldest->lease_serial))
+                oldest = job;
+        }
+        done = oldest ? oldest->lease_serial : last;
+        extend(sim, member, oldest, result);
+    }
 }
 
 static void run_effect(struct sim *sim, const struct op *op, struct op_result *result)
@@ -205,18 +214,31 @@ void result_checked(struct sim *sim, struct ticket *ticket, const struct op *op,
 
 /* -- told ---------------------------------------------------------------------------------------------- */
 
+static void tell_op(const struct sim *sim, const struct op *op)
+{
+    static const char *const names[] = {
+        "inc",     "set",         "inc if_version", "send",          "answer",      "close",      "batch",
+        "bad filter", "bad update", "bad value",    "inc text",      "set text",    "large message", "costly",
+        "unknown", "unknown key", "send nothing",   "answer i alone", "get",        "find",       "join",
+        "leave",   "extend",      "subscribe",      "inspect",       "dead",        "stats",
+    };
+    static const char *const targets[] = {"its own", "conn", "room", "everybody"};
+    sim_tell(sim, "    %s `%s` %s, %s %llu, token %llu, i %llu, group %s, member %s, patterns %x", names[op->kind],
+             KEYS[op->key], PUSHES[op->push], targets[op->target],
+             (unsigned long long)(op->target == TARGET_ROOM ? op->room : op->conn), (unsigned long long)op->token,
+             (unsigned long long)op->i, op->group ? op->group : "-", op->member ? op->member : "-", op->patterns);
+}
+
 static void tell_turn(const struct sim *sim, const struct plan *plan)
 {
     static const char *const kinds[] = {"ops", "error", "retry", "nothing", "two", "long retry", "no code",
                                         "unknown key", "ops no list"};
     for (size_t i = 0; i < plan->done_count; i++) {
         const struct entry *entry = &plan->done[i];
-        sim_tell(sim, "  done %llu: %s, %llu", (unsigned long long)entry->seq, kinds[entry->kind],
-                 (unsigned long long)entry->token);
+        sim_tell(sim, "  done %llu of %llu: %s, %llu", (unsigned long long)entry->seq, (unsigned long long)entry->own,
+                 kinds[entry->kind], (unsigned long long)entry->token);
         for (size_t k = 0; k < entry->ops_count; k++)
-            sim_tell(sim, "    op %d on %d %llu, key %d, token %llu", entry->ops[k].kind, entry->ops[k].target,
-                     (unsigned long long)entry->ops[k].conn, entry->ops[k].key,
-                     (unsigned long long)entry->ops[k].token);
+            tell_op(sim, &entry->ops[k]);
     }
 }
 
@@ -233,10 +255,6 @@ void tell_plan(const struct sim *sim, const struct ticket *ticket)
     }
     sim_tell(sim, "ticket %llu: request %llu of %s%s, flaw %d", (unsigned long long)ticket->number,
              (unsigned long long)plan->id, plan->client, plan->first_ticket ? " again" : "", plan->flaw);
-    for (size_t i = 0; i < plan->ops_count; i++) {
-        const struct op *op = &plan->ops[i];
-        sim_tell(sim, "  op %d on %d %llu, key %d, token %llu, group %s, member %s, patterns %x", op->kind, op->target,
-                 (unsigned long long)op->conn, op->key, (unsigned long long)op->token, op->group ? op->group : "-",
-                 op->member ? op->member : "-", op->patterns);
-    }
+    for (size_t i = 0; i < plan->ops_count; i++)
+        tell_op(sim, &plan->ops[i]);
 }

@@ -97,7 +97,7 @@ static void live(struct sim *sim, uint64_t verbose_from)
     for (unsigned i = 0; i < sim->process_count; i++)
         process_start(sim, &sim->processes[i], i);
     while (sim->steps < sim->scene.inputs) {
-        sim->is_verbose = sim->steps >= verbose_from;
+        sim->is_verbose = sim->model.is_verbose = sim->steps >= verbose_from;
         turn_of_loop(sim);
     }
     drain(sim);

@@ -116,6 +116,8 @@ void scene_make(struct scene *scene, uint64_t seed, unsigned inputs)
     scene->think_ms = PICK(&random, 0, 20, 100, 400);
     scene->per_conn_max = PICK(&random, 1, 1, 3, 8);
     scene->payload_max = scene->knows_bytes ? 1500 : chance(&random, 15) ? 60000 : 0;
+    if (scene->payload_max > 4096)
+        scene->options.max_request_bytes = 1024 * 1024; /* each event fits a reply */
     scene->hold_back = PICK(&random, 0, 0, 300, 600, 850);
     make_behaviour(scene, &random);
     if (scene->group_count > 1 && chance(&random, 100))
