@@ -10,7 +10,9 @@
 
 static const char help[] =
     "Usage: sluice [OPTIONS] call JSON     run an operation, or a list of them, and print the result\n"
-    "       sluice [OPTIONS] stats         print the broker's counters as a table\n"
+    "       sluice [OPTIONS] stats         print the broker's counters, and its groups with their members\n"
+    "       sluice [OPTIONS] inspect GROUP print the events of a group that wait or are held, and where\n"
+    "       sluice [OPTIONS] dead GROUP    print the events of a group that were given up, and why\n"
     "       sluice [OPTIONS] watch PATTERN print events as JSON, a line each, until stopped\n"
     "\n"
     "JSON is one operation of docs/protocol-handlers.md or an array of them (one request); - reads it from\n"
@@ -94,9 +96,14 @@ static int run(sluice_client *client, int count, char **words)
         return cli_call(client, words[1]);
     if (count == 1 && strcmp(words[0], "stats") == 0)
         return cli_stats(client);
+    if (count == 2 && strcmp(words[0], "inspect") == 0)
+        return cli_inspect(client, words[1]);
+    if (count == 2 && strcmp(words[0], "dead") == 0)
+        return cli_dead(client, words[1]);
     if (count == 2 && strcmp(words[0], "watch") == 0)
         return cli_watch(client, words[1]);
-    fputs("sluice: call JSON, stats or watch PATTERN; try sluice --help\n", stderr);
+    fputs("sluice: call JSON, stats, inspect GROUP, dead GROUP or watch PATTERN; try sluice --help\n",
+          stderr);
     return CLI_USAGE;
 }
 

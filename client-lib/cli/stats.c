@@ -33,6 +33,7 @@ int cli_stats(sluice_client *client)
     } else {
         print_pairs(sluice_get_value(result, "broker"), "");
         print_pairs(sluice_get_value(result, "counters"), "");
+        cli_print_groups(result);
     }
     sluice_cancel(step);
     return status;

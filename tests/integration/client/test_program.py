@@ -1,8 +1,10 @@
 """test_program.py SLUICE SLUICED: the program `sluice` against a real broker."""
 import json
 import os
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -59,7 +61,7 @@ def check_refusals():
 
 
 def check_usage():
-    for arguments in [], ["call"], ["cal", "{}"], ["stats", "x"], ["--colour"], ["--timeout", "soon", "stats"], ["watch"]:
+    for arguments in [], ["call"], ["cal", "{}"], ["stats", "x"], ["--colour"], ["--timeout", "soon", "stats"], ["watch"], ["inspect"], ["dead", "a", "b"]:
         code, out, err = run(*arguments)
         expect(f"{arguments} exits 2", code == 2 and err and not out, out + err)
     code, out, err = run("--help")
@@ -87,11 +89,68 @@ def check_watch():
         watcher.kill()
 
 
+def listens_at():
+    with open(f"{folder}/log", encoding="utf-8") as lines:
+        text = lines.read()
+    return int(re.search(r"listen=127\.0\.0\.1:(\d+)", text).group(1))
+
+
+def open_websocket():
+    ws = socket.create_connection(("127.0.0.1", listens_at()), timeout=20)
+    ws.sendall(b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+               b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+    expect("the broker takes a WebSocket", b" 101 " in ws.recv(4096))
+    return ws
+
+
+def say(ws, text):
+    ws.sendall(bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text.encode())
+
+
+def until(what, condition):
+    limit = time.monotonic() + 20
+    while not condition():
+        expect(what, time.monotonic() < limit, "not within 20 s")
+        time.sleep(0.05)
+
+
+def check_groups():
+    echo = subprocess.Popen([os.environ["ECHO"], "--broker", address, "--group", "echo", "--events", "*"])
+    bad = subprocess.Popen([os.environ["ECHO"], "--broker", address, "--group", "bad", "--events", "@connect"])
+    try:
+        until("stats shows two members", lambda: run("stats")[1].count("sluice-echo") == 2)
+        code, out, err = run("stats")
+        expect("stats shows groups", code == 0 and "group echo, full: no" in out and f" {echo.pid} " in out and "events @connect" in out, out + err)
+        code, out, err = run("inspect", "echo")
+        expect("an idle group has no events", code == 0 and len(out.splitlines()) == 1 and out.startswith("seq"), out + err)
+        for command in "inspect", "dead":
+            code, out, err = run(command, "nobody")
+            expect(f"{command} of no group is told", code == 1 and not out and "no such group" in err, out + err)
+        echo.send_signal(signal.SIGSTOP)
+        ws = open_websocket()
+        for text in '{"e":"first"}', '{"e":"second"}':
+            say(ws, text)
+        until("inspect shows what is held and what waits",
+              lambda: len(run("inspect", "echo")[1].splitlines()) == 3 and " held " in run("inspect", "echo")[1])
+        head, first, second = run("inspect", "echo")[1].splitlines()
+        expect("and by whom", "first" in first and ", lease " in first and "second" in second and "waiting" in second, first + second)
+        until("dead shows what was given up, and why", lambda: "reserved_event" in run("dead", "bad")[1])
+        head, event = run("dead", "bad")[1].splitlines()[:2]
+        expect("with what it was", head.startswith("seq") and "@connect" in event, event)
+        echo.send_signal(signal.SIGCONT)
+        until("and nothing once it is handled", lambda: len(run("inspect", "echo")[1].splitlines()) == 1)
+        ws.close()
+    finally:
+        for process in echo, bad:
+            process.kill()
+            process.wait()
+
+
 log = open(f"{folder}/log", "w+", encoding="utf-8")
 broker = subprocess.Popen([sluiced, "--listen", "127.0.0.1:0", "--calls", address, "--events", f"ipc://{folder}/events",
                            "--alive-ms", "100"], stdout=log, stderr=log)
 try:
-    for check in check_call, check_refusals, check_usage, check_stats, check_watch:
+    for check in check_call, check_refusals, check_usage, check_stats, check_watch, check_groups:
         check()
 finally:
     broker.terminate()
