@@ -100,7 +100,7 @@ static void test_list_grows_for_messages_up_to_its_limit(void **state)
     assert_int_equal(messages, 500);
     assert_int_equal(turn_failed_init(&failed, 2048, 300000), 0);
     assert_int_equal(fill(&failed, 2048, &messages), 2048);
-    assert_in_range(messages, 150, 400);
+    assert_in_range(messages, 350, 600); /* 100 KB are left for them, and what short items save */
 }
 
 /* An entry that was applied makes room for the others' messages. */
@@ -115,7 +115,7 @@ static void test_room_of_what_was_applied_is_for_the_rest(void **state)
     for (int i = 0; i < 1900; i++)
         turn_failed_skip(&failed);
     assert_int_equal(fill(&failed, 100, &messages), 100);
-    assert_true(all < 20);
+    assert_in_range(all, 1, 200);
     assert_int_equal(messages, 100);
 }
 
