@@ -205,6 +205,26 @@ int groups_add(struct core *core, struct stored_event *event, enum backlog_kind 
     return 0;
 }
 
+int groups_take(struct core *core, const struct event *event, uint64_t question)
+{
+    if (!groups_match(core, event->name, event->name_len))
+        return 1;
+    struct stored_event *stored = stored_event_new(event, question, core->now);
+    int result = stored ? groups_add(core, stored, BACKLOG_EVENT) : -ENOMEM;
+    stored_event_unref(core, stored);
+    return result;
+}
+
+void groups_take_ending(struct core *core, const struct event *event)
+{
+    bool is_wanted = groups_match(core, event->name, event->name_len);
+    struct stored_event *stored = is_wanted ? stored_event_new(event, 0, core->now) : NULL;
+    if (stored)
+        groups_add(core, stored, BACKLOG_DISCONNECT);
+    stored_event_unref(core, stored);
+    groups_release(core, event->conn);
+}
+
 int groups_reserve(struct core *core, struct conn *conn)
 {
     struct groups *groups = &core->groups;

@@ -102,7 +102,6 @@ static void conn_detach(struct core *core, struct conn *conn)
     batches_drop_conn(&core->batches, conn);
     questions_drop(&core->questions, conn);
     index_change(&core->index, conn, conn->session, NULL);
-    expiry_drop(&core->timers, conn);
 }
 
 void core_free(struct core *core)
@@ -116,6 +115,7 @@ void core_free(struct core *core)
     place = 0;
     for (struct conn *conn; (conn = conn_table_walk(&core->conns, &place));) {
         conn_detach(core, conn);
+        expiry_drop(&core->timers, conn);
         conn_free(conn);
     }
     conn_table_deinit(&core->conns);
@@ -200,17 +200,6 @@ static void conn_undo(struct core *core, struct conn *conn)
     conn_free(conn);
 }
 
-/* Put @event into the groups that listen to it, if there are any. 0; 1: into none; -ENOMEM. */
-static int add_to_groups(struct core *core, const struct event *event, uint64_t question)
-{
-    if (!groups_match(core, event->name, event->name_len))
-        return 1;
-    struct stored_event *stored = stored_event_new(event, question, core->now);
-    int result = stored ? groups_add(core, stored, BACKLOG_EVENT) : -ENOMEM;
-    stored_event_unref(core, stored);
-    return result;
-}
-
 int core_conn_opened(struct core *core, struct conn **out, const struct opening *opening, void *peer)
 {
     if (!groups_admit(core))
@@ -223,7 +212,7 @@ int core_conn_opened(struct core *core, struct conn **out, const struct opening 
         return -ENOMEM;
     }
     const struct event event = {.name = "@connect", .name_len = 8, .conn = conn, .opening = opening};
-    if (groups_reserve(core, conn) < 0 || add_to_groups(core, &event, 0) < 0) {
+    if (groups_reserve(core, conn) < 0 || groups_take(core, &event, 0) < 0) {
         conn_undo(core, conn);
         return -ENOMEM;
     }
@@ -232,18 +221,6 @@ int core_conn_opened(struct core *core, struct conn **out, const struct opening 
         send_welcome(core, conn);
     *out = conn;
     return 0;
-}
-
-/* Its end is the last event of a connection. What was reserved is used, so groups that listened when it
- * opened get it whatever memory is refused. */
-static void add_ending_to_groups(struct core *core, const struct event *event)
-{
-    struct stored_event *stored =
-        groups_match(core, event->name, event->name_len) ? stored_event_new(event, 0, core->now) : NULL;
-    if (stored)
-        groups_add(core, stored, BACKLOG_DISCONNECT);
-    stored_event_unref(core, stored);
-    groups_release(core, event->conn);
 }
 
 /* The connection leaves the filters, then its end is published. With events left in groups it lives on. */
@@ -264,7 +241,7 @@ static void conn_end(struct core *core, struct conn *conn, unsigned code, const 
     conn->events++; /* this one, so that it stays until the end of this function */
     conn->is_ended = true;
     conn->peer = NULL;
-    add_ending_to_groups(core, &event);
+    groups_take_ending(core, &event);
     if (conn->events > 1)
         HASH_ADD(hh, core->ended, number, sizeof(conn->number), conn);
     conn_event_done(core, conn);
@@ -291,129 +268,6 @@ void core_session_set(struct core *core, struct conn *conn, struct blob *session
     blob_unref(conn->session);
     conn->session = session;
     conn->version++;
-}
-
-/* -- messages of clients ------------------------------------------------------------------------------- */
-
-/* Tell @conn that the broker refuses what it sent. */
-static void refuse(struct core *core, struct conn *conn, enum code code, const char *text, const char *event,
-                   size_t event_len, const struct question_id *id)
-{
-    struct message *message = message_error(code, text, event, event_len, id);
-    core->counters->messages_refused++;
-    if (message)
-        core_deliver(core, conn, message, DELIVERY_ANSWER);
-    message_unref(message);
-}
-
-void core_conn_unreadable(struct core *core, struct conn *conn, const struct fault *fault,
-                          const struct question_id *id, const char *event, size_t event_len)
-{
-    /* An `i` that is open already gets its one answer from somebody else. */
-    bool is_open = id && id->kind != QUESTION_NONE && question_find(conn, id);
-    refuse(core, conn, fault->code, fault->message, event, event_len, is_open ? NULL : id);
-}
-
-static void answer_ping(struct core *core, struct conn *conn, const struct incoming *in)
-{
-    struct message *message = message_new("@pong", 5, NULL, 0, &in->id);
-    if (message)
-        core_deliver(core, conn, message, DELIVERY_ANSWER);
-    message_unref(message);
-}
-
-/* Whether nobody at all can be listening to this event (see announcements.h). */
-static bool nobody_listens(const struct core *core, const char *event, size_t len)
-{
-    return core->publisher.subscribers <= announcements_count(&core->announcements) &&
-           !announcements_match(&core->announcements, event, len);
-}
-
-/* Whether @conn may ask with this `i`; tells it why not. */
-static bool may_ask(struct core *core, struct conn *conn, const struct incoming *in)
-{
-    if (question_find(conn, &in->id)) {
-        /* Without the `i`: exactly one message with it belongs to the question that is open. */
-        refuse(core, conn, CODE_ID_IN_USE, "a question with this `i` is still open", in->event, in->event_len,
-               NULL);
-        return false;
-    }
-    if (question_count(conn) >= core->options.max_questions) {
-        refuse(core, conn, CODE_TOO_MANY_QUESTIONS, "too many questions are open on this connection",
-               in->event, in->event_len, &in->id);
-        return false;
-    }
-    return true;
-}
-
-/* The question in @in, NULL when nobody asks or memory is refused. */
-static struct question *ask(struct core *core, struct conn *conn, const struct incoming *in)
-{
-    if (in->id.kind == QUESTION_NONE)
-        return NULL;
-    core->counters->questions++;
-    return question_open(&core->questions, conn, &in->id, in->event, in->event_len,
-                         core->now.mono_ms + core->options.question_ms);
-}
-
-static void publish_message(struct core *core, struct conn *conn, const struct incoming *in)
-{
-    const struct event event = {
-        .name = in->event,
-        .name_len = in->event_len,
-        .conn = conn,
-        .payload = in->payload,
-        .payload_len = in->payload_len,
-        .trace = in->trace,
-        .trace_len = in->trace_len,
-        .id = &in->id,
-    };
-    struct question *question = ask(core, conn, in);
-    int added = -ENOMEM;
-    if (question || in->id.kind == QUESTION_NONE)
-        added = add_to_groups(core, &event, question ? question->serial : 0);
-    /* What groups have taken is taken; a subscriber that misses it sees that by its `seq`. */
-    if (added < 0 || (publisher_add(&core->publisher, &event, core->now) < 0 && added > 0)) {
-        if (question)
-            question_close(&core->questions, question);
-        refuse(core, conn, CODE_OVERLOADED, "the broker is out of memory", in->event, in->event_len, &in->id);
-    }
-}
-
-void core_conn_message(struct core *core, struct conn *conn, const struct incoming *in)
-{
-    bool is_reserved = in->event_len && in->event[0] == '@';
-    bool is_ping = in->event_len == 5 && memcmp(in->event, "@ping", 5) == 0;
-    const char *wrong = is_reserved ? NULL : event_name_fault(in->event, in->event_len);
-
-    if (is_reserved && !is_ping) {
-        refuse(core, conn, CODE_RESERVED_EVENT,
-               "events that begin with @ are the broker's own; a client may send @ping", in->event,
-               in->event_len, &in->id);
-        return;
-    }
-    if (wrong) {
-        refuse(core, conn, CODE_BAD_EVENT, wrong, NULL, 0, &in->id);
-        return;
-    }
-    if (in->id.kind != QUESTION_NONE && !may_ask(core, conn, in))
-        return;
-    if (is_ping) {
-        answer_ping(core, conn, in);
-        return;
-    }
-    if (nobody_listens(core, in->event, in->event_len) && !groups_match(core, in->event, in->event_len)) {
-        core->counters->no_handler++;
-        refuse(core, conn, CODE_NO_HANDLER, "no handler listens to this event", in->event, in->event_len,
-               &in->id);
-        return;
-    }
-    if (groups_refusing(core, in->event, in->event_len)) {
-        refuse(core, conn, CODE_OVERLOADED, "too many events wait for the handlers", in->event, in->event_len,
-               &in->id);
-        return;
-    }
-    publish_message(core, conn, in);
 }
 
 /* -- time ---------------------------------------------------------------------------------------------- */

@@ -30,6 +30,7 @@
 #include "wire/event_name.h"
 
 struct conn;
+struct event;
 struct member;
 struct stored_event;
 
@@ -288,6 +289,14 @@ struct group *groups_refusing(struct core *core, const char *event, size_t len);
  * reserved and counts for nothing. 0 (also when none matches), -ENOMEM. */
 enum backlog_kind { BACKLOG_EVENT, BACKLOG_DISCONNECT };
 int groups_add(struct core *core, struct stored_event *event, enum backlog_kind kind);
+
+/* Store @event, which asks the question with this serial (0: none), and add it. 0; 1: no group matches;
+ * -ENOMEM. */
+int groups_take(struct core *core, const struct event *event, uint64_t question);
+
+/* The same with the `@disconnect` of a connection, which is the last event of it: what was reserved is used,
+ * and the rest released. So groups that listened when it opened get it, whatever memory is refused. */
+void groups_take_ending(struct core *core, const struct event *event);
 
 /* Reserve memory for the `@disconnect` of @conn in each group that listens to it now. 0 or -ENOMEM (then
  * groups_release() is to follow). Release what was reserved and not used. */

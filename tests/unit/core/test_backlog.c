@@ -269,6 +269,22 @@ static void test_session_lives_until_the_last_event_is_done(void **state)
     assert_null(w.core->ended);
 }
 
+static void test_fields_of_an_ended_connection_still_expire(void **state)
+{
+    (void)state;
+    static const char get[] = "[{\"op\":\"get\",\"conn\":\"epoch1.1\"}]";
+    start_with(8, "a");
+    world_call(&w, "[{\"op\":\"update\",\"conn\":\"epoch1.1\",\"ttl_ms\":1000,"
+                   "\"update\":{\"$set\":{\"n\":5}}}]");
+    say_n(alice, "a", 1);
+    world_close(&w, alice, 1000, "");
+    world_advance(&w, 999);
+    assert_non_null(strstr(world_call(&w, get), "\"n\":5"));
+    world_advance(&w, 1);
+    assert_null(strstr(world_call(&w, get), "\"n\":5"));
+    assert_non_null(strstr(world_call(&w, get), "\"version\":3"));
+}
+
 static void test_disconnect_counts_for_no_bound(void **state)
 {
     (void)state;
@@ -389,6 +405,7 @@ int main(void)
         WORLD_TEST(test_paused_connection_that_ends_is_forgotten),
         WORLD_TEST(test_connect_is_the_first_and_disconnect_the_last),
         WORLD_TEST(test_session_lives_until_the_last_event_is_done),
+        WORLD_TEST(test_fields_of_an_ended_connection_still_expire),
         WORLD_TEST(test_disconnect_counts_for_no_bound),
         WORLD_TEST(test_connection_may_not_open_while_its_connect_is_refused),
         WORLD_TEST(test_connection_may_not_open_when_too_many_ends_wait),
