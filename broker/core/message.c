@@ -1,9 +1,9 @@
 #include "core/message.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "wire/mp.h"
+#include "wire/recycler.h"
 
 bool question_id_equal(const struct question_id *a, const struct question_id *b)
 {
@@ -46,33 +46,33 @@ static void put_tail(struct buf *out, const struct question_id *id)
     question_id_put(out, id);
 }
 
-static struct message *message_from(struct buf *body)
+/* Takes the reference @body (NULL: it was refused). */
+static struct message *message_of(struct blob *body)
 {
-    struct message *m = body->failed ? NULL : calloc(1, sizeof(*m));
-    if (m) {
-        m->refs = 1;
-        m->body = blob_new(body->data, body->len);
-        if (!m->body) {
-            free(m);
-            m = NULL;
-        }
-    }
-    buf_deinit(body);
+    struct message *m = body ? recycler_take(sizeof(*m)) : NULL;
+    if (m)
+        *m = (struct message){.refs = 1, .body = body};
+    else
+        blob_unref(body);
     return m;
 }
 
 struct message *message_new(const char *event, size_t event_len, const void *mp, size_t mp_len,
                             const struct question_id *id)
 {
-    struct buf body = BUF_INIT;
-    buf_reserve(&body, event_len + mp_len + QUESTION_TEXT_MAX + 24);
+    /* Written into its blob at once: there is room for all of it, headers of 5 bytes included. */
+    struct blob *blob = blob_new(NULL, event_len + mp_len + QUESTION_TEXT_MAX + 24);
+    if (!blob)
+        return NULL;
+    struct buf body = {.data = blob->data, .cap = blob->room};
     put_head(&body, event, event_len, mp != NULL, id);
     if (mp) {
         mp_put_text(&body, "p");
         buf_put(&body, mp, mp_len);
     }
     put_tail(&body, id);
-    return message_from(&body);
+    blob_cut(blob, body.len);
+    return message_of(blob);
 }
 
 struct message *message_error(enum code code, const char *text, const char *event, size_t event_len,
@@ -93,7 +93,9 @@ struct message *message_error(enum code code, const char *text, const char *even
         mp_put_str(&body, event, event_len);
     }
     put_tail(&body, id);
-    return message_from(&body);
+    struct blob *blob = body.failed ? NULL : blob_new(body.data, body.len);
+    buf_deinit(&body);
+    return message_of(blob);
 }
 
 struct message *message_ref(struct message *m)
@@ -109,5 +111,5 @@ void message_unref(struct message *m)
     blob_unref(m->body);
     for (unsigned i = 0; i < ENCODING_COUNT; i++)
         blob_unref(m->frame[i]);
-    free(m);
+    recycler_give(m, sizeof(*m));
 }

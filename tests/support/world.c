@@ -13,6 +13,7 @@
 #include "support/failing_alloc.h"
 #include "wire/json.h"
 #include "wire/mp.h"
+#include "wire/recycler.h"
 
 struct world w;
 
@@ -169,6 +170,7 @@ static void input_begin(struct world *world)
 {
     if (!world->refuse_memory)
         return;
+    recycler_clear(); /* so that memory is asked for */
     buf_reserve(&world->trace, 1 << 20);
     buf_reserve(&world->reply, 1 << 20);
     buf_reserve(&world->raw_reply, 1 << 20);
