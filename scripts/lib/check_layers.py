@@ -27,7 +27,7 @@ LAYERS = {
         ["cjson/", "uv.h"],
     ),
     "broker": (["app/"], []),
-    "bench": (["bench/", "core/", "wire/"], []),
+    "bench": (["bench/", "core/", "sluice/", "wire/"], []),
 }
 
 # Single files that may have more: the one place for a library inside its folder.
@@ -36,6 +36,10 @@ EXCEPTIONS = {
     "client-lib/dial.h": ["nng/"],
     "client-lib/dial.c": ["nng/"],
     "client-lib/value_walk.c": ["msgpack.h"],
+    "bench/limit_bridge.c": ["nng/"],
+    "bench/bridge_broker.c": ["libwebsockets.h", "nng/", "uv.h"],
+    "bench/bridge_handler.c": ["nng/"],
+    "bench/bench_transcode.c": ["cjson/", "msgpack.h"],
 }
 
 # All that is a library to us. What is in none of these belongs to the system.
@@ -61,6 +65,10 @@ LINKS = {
     "wsload": {"sluice_bench"},
     "limit_echo": {"sluice_bench"},
     "bench_sessions": {"sluice_core", "sluice_bench"},
+    "limit_bridge": {"sluice_bench", "LWS", "UV", "nng", "Threads"},
+    "bench_transcode": {"sluice_bench", "CJSON", "MSGPACK"},
+    "bench_cast": {"sluice_static"},
+    "bench_seed": {"sluice_static"},
 }
 
 
