@@ -263,7 +263,7 @@ static void test_only_its_own_client_has_a_member(void **state)
     struct handler stranger = {.client = "eve-client-000001", .link = 3};
     strcpy(stranger.member, bob.member);
     expect_refused(handler_turn(&stranger, ""), "unknown_member");
-    stranger.client = "bob-client-000001-and-more";
+    stranger.client = "bob-client-00000"; /* a part of the other */
     expect_refused(handler_turn(&stranger, ""), "unknown_member");
     strcpy(stranger.member, "nobody");
     expect_refused(handler_turn(&stranger, ""), "unknown_member");
