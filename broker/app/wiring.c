@@ -178,7 +178,7 @@ static int do_deliver(void *arg, void *to, struct message *message, enum deliver
     (void)arg;
     if (!peer->ws)
         return 0;
-    return ws_deliver(peer->ws, message, kind == DELIVERY_ANSWER ? WS_ANSWER : WS_BROADCAST);
+    return ws_deliver(peer->ws, message, kind == DELIVERY_ONE ? WS_ANSWER : WS_BROADCAST);
 }
 
 static void do_close(void *arg, void *to, unsigned code, const char *reason, size_t reason_len)

@@ -103,7 +103,7 @@ static struct message *message_build(const struct batch *batch, struct blob *con
 static int deliver(struct batch *batch, struct conn *conn, struct message *message)
 {
     struct batches *batches = batch->batches;
-    int refused = batches->effects->deliver(batches->effects->arg, conn->peer, message, DELIVERY_PUSH);
+    int refused = batches->effects->deliver(batches->effects->arg, conn->peer, message, DELIVERY_MANY);
     if (refused) {
         batches->counters->deliveries_refused++;
         return 1;

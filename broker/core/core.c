@@ -187,7 +187,7 @@ static void send_welcome(struct core *core, struct conn *conn)
     struct message *message =
         payload.failed ? NULL : message_new("@welcome", 8, payload.data, payload.len, NULL);
     if (message)
-        core_deliver(core, conn, message, DELIVERY_ANSWER);
+        core_deliver(core, conn, message, DELIVERY_ONE);
     message_unref(message);
     buf_deinit(&payload);
 }
@@ -280,7 +280,7 @@ static void questions_expire(struct core *core)
                                                 question->event_len, &question->id);
         core->counters->questions_timeout++;
         if (message)
-            core_deliver(core, question->conn, message, DELIVERY_ANSWER);
+            core_deliver(core, question->conn, message, DELIVERY_ONE);
         message_unref(message);
         question_close(&core->questions, question);
     }

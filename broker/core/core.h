@@ -27,7 +27,8 @@ struct caller {
     bool is_tcp;
 };
 
-enum delivery { DELIVERY_ANSWER, DELIVERY_PUSH };
+/* For this connection alone: written before what many get. */
+enum delivery { DELIVERY_ONE, DELIVERY_MANY };
 
 struct core_effects {
     void *arg;

@@ -13,7 +13,7 @@ static void refuse(struct core *core, struct conn *conn, enum code code, const c
     struct message *message = message_error(code, text, event, event_len, id);
     core->counters->messages_refused++;
     if (message)
-        core_deliver(core, conn, message, DELIVERY_ANSWER);
+        core_deliver(core, conn, message, DELIVERY_ONE);
     message_unref(message);
 }
 
@@ -29,7 +29,7 @@ static void answer_ping(struct core *core, struct conn *conn, const struct incom
 {
     struct message *message = message_new("@pong", 5, NULL, 0, &in->id);
     if (message)
-        core_deliver(core, conn, message, DELIVERY_ANSWER);
+        core_deliver(core, conn, message, DELIVERY_ONE);
     message_unref(message);
 }
 

@@ -131,7 +131,7 @@ static void settle_question(struct core *core, const struct stored_event *event)
                                   : message_new("@ok", 3, NULL, 0, &event->id);
     if (!message)
         return;
-    core_deliver(core, conn, message, DELIVERY_ANSWER);
+    core_deliver(core, conn, message, DELIVERY_ONE);
     message_unref(message);
     question_close(&core->questions, question);
     core->counters->questions_settled++;

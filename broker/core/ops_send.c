@@ -137,6 +137,7 @@ struct sending {
     bool batched;            /* goes into it */
     struct blob *payload;    /* when batched */
     struct message *message; /* when not */
+    enum delivery kind;
     uint64_t matched;
 };
 
@@ -145,7 +146,7 @@ static int sending_init(struct call *call, struct sending *sending, const void *
     static const uint8_t nil = 0xc0;
     const struct mp_token *event = &call->args[SEND_EVENT].token;
     const struct arg *unbatched = &call->args[SEND_UNBATCHED];
-    *sending = (struct sending){.batch = batches_find(&call->core->batches, event->bytes, event->len)};
+    sending->batch = batches_find(&call->core->batches, event->bytes, event->len);
     sending->batched = sending->batch && !(unbatched->given && unbatched->token.boolean);
     if (sending->batched)
         sending->payload = blob_new(mp ? mp : &nil, mp ? len : 1);
@@ -168,7 +169,7 @@ static int send_to(struct core *core, const struct sending *sending, struct conn
         return step_batch_add(core, sending->batch, conn, sending->payload);
     if (sending->batch)
         return step_batch_pass(core, sending->batch, conn, sending->message);
-    return step_deliver(core, conn, sending->message);
+    return step_deliver(core, conn, sending->message, sending->kind);
 }
 
 static bool is_excepted(const struct arg *except, const struct conn *conn)
@@ -188,7 +189,7 @@ static bool is_excepted(const struct arg *except, const struct conn *conn)
 static int send_target(struct call *call, struct target *target)
 {
     const struct arg *args = call->args;
-    struct sending sending = {0};
+    struct sending sending = {.kind = target->is_one ? DELIVERY_ONE : DELIVERY_MANY};
     struct buf filled = BUF_INIT;
     const void *mp;
     size_t len;

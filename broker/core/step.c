@@ -26,8 +26,8 @@ enum effect_kind {
 /* One thing that happens to many, one after the other: a broadcast is one effect. */
 struct effect {
     enum effect_kind kind;
-    unsigned code;
-    size_t first; /* of its targets, which end where those of the next effect begin */
+    unsigned code; /* of a close; of a delivery its kind */
+    size_t first;  /* of its targets, which end where those of the next effect begin */
     struct batch *batch;
     void *what; /* shared */
 };
@@ -147,9 +147,10 @@ static inline int note(struct step *step, struct effect effect, void *target)
     return 0;
 }
 
-int step_deliver(struct core *core, struct conn *conn, struct message *message)
+int step_deliver(struct core *core, struct conn *conn, struct message *message, enum delivery kind)
 {
-    return note(&core->step, (struct effect){.kind = EFFECT_DELIVER, .what = message}, conn->peer);
+    const struct effect effect = {.kind = EFFECT_DELIVER, .code = kind, .what = message};
+    return note(&core->step, effect, conn->peer);
 }
 
 int step_batch_add(struct core *core, struct batch *batch, struct conn *conn, struct blob *payload)
@@ -243,13 +244,15 @@ bool step_changed(const struct core *core, const struct conn *conn)
 /* -- the end ------------------------------------------------------------------------------------------- */
 
 /* Returns how many were refused, as all of these do. */
-static uint64_t deliver_all(struct core *core, void **peers, size_t count, struct message *message)
+static uint64_t deliver_all(struct core *core, void **peers, size_t count, const struct effect *effect)
 {
+    struct message *message = effect->what;
+    enum delivery kind = (enum delivery)effect->code;
     uint64_t refused = 0;
     for (size_t i = 0; i < count; i++) {
         if (i + AHEAD < count)
             __builtin_prefetch(peers[i + AHEAD], 1);
-        refused += core->effects.deliver(core->effects.arg, peers[i], message, DELIVERY_PUSH) != 0;
+        refused += core->effects.deliver(core->effects.arg, peers[i], message, kind) != 0;
     }
     core->counters->deliveries += count - refused;
     core->counters->deliveries_refused += refused;
@@ -271,7 +274,7 @@ static uint64_t pass_all(struct core *core, void **conns, size_t count, const st
     uint64_t refused = 0;
     for (size_t i = 0; i < count; i++) {
         int is_refused = batch_flush_conn(effect->batch, conns[i]);
-        is_refused |= core_deliver(core, conns[i], effect->what, DELIVERY_PUSH);
+        is_refused |= core_deliver(core, conns[i], effect->what, DELIVERY_MANY);
         refused += is_refused != 0;
     }
     message_unref(effect->what);
@@ -283,7 +286,7 @@ static uint64_t answer_all(struct core *core, void **questions, size_t count, co
     uint64_t refused = 0;
     for (size_t i = 0; i < count; i++) {
         struct question *question = questions[i];
-        refused += core_deliver(core, question->conn, effect->what, DELIVERY_ANSWER) != 0;
+        refused += core_deliver(core, question->conn, effect->what, DELIVERY_ONE) != 0;
         question_close(&core->questions, question);
         core->counters->questions_answered++;
     }
@@ -316,7 +319,7 @@ static uint64_t apply(struct core *core, void **targets, size_t count, const str
 {
     switch (effect->kind) {
     case EFFECT_DELIVER:
-        return deliver_all(core, targets, count, effect->what);
+        return deliver_all(core, targets, count, effect);
     case EFFECT_ADD:
         return add_all(core, targets, count, effect);
     case EFFECT_PASS:

@@ -45,7 +45,7 @@ void step_begin(struct core *core);
 
 /* What the step is to do. Each refers to what it needs by itself. 0, or -ENOMEM: then step_undo() is to
  * follow. */
-int step_deliver(struct core *core, struct conn *conn, struct message *message);
+int step_deliver(struct core *core, struct conn *conn, struct message *message, enum delivery kind);
 /* @payload goes into what waits for @conn in @batch. */
 int step_batch_add(struct core *core, struct batch *batch, struct conn *conn, struct blob *payload);
 /* What waits for @conn in @batch is delivered, then @message. */

@@ -164,7 +164,7 @@ static int on_deliver(void *arg, void *peer, struct message *message, enum deliv
     effect->client = peer;
     if (!take_apart(message, &parts) || !read_message(sim, &parts, effect))
         note_wrong(sim, "a message to a client cannot be read");
-    else if (effect->kind == EFFECT_DELIVER && (kind == DELIVERY_PUSH) != (effect->got.kind == EXPECT_PUSH))
+    else if (effect->kind == EFFECT_DELIVER && kind == DELIVERY_MANY && effect->got.kind != EXPECT_PUSH)
         note_wrong(sim, "an answer is delivered as a push, or a push as an answer");
     /* A full queue refuses it; to the core that makes no difference. */
     return sim_chance(sim, sim->scene.full_queue) ? 1 : 0;

@@ -756,7 +756,7 @@ static void test_memory_of_a_large_step_is_given_back(void **state)
     step_begin(w.core);
     for (int i = 0; i < 200000; i++) {
         struct message *message = message_new("tick", 4, NULL, 0, NULL);
-        assert_int_equal(step_deliver(w.core, alice, message), 0);
+        assert_int_equal(step_deliver(w.core, alice, message, DELIVERY_MANY), 0);
         message_unref(message);
     }
     step_undo(w.core);
