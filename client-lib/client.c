@@ -322,7 +322,11 @@ static int add_handler(struct sluice_client *client, const char *pattern, sluice
 {
     struct group *group = group_need(client, options);
 
-    return group ? group_add(group, pattern, fn, arg) : client->fault.error;
+    int error = group ? group_add(group, pattern, fn, arg) : client->fault.error;
+
+    if (group)
+        group_drop(group);
+    return error;
 }
 
 int sluice_subscribe(sluice_client *client, const char *pattern, sluice_handler_fn *fn, void *arg,

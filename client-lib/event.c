@@ -7,7 +7,7 @@
 #include "client.h"
 #include "wire/mp.h"
 
-#define SPARE_MAX 64          /* events kept for reuse */
+#define SPARE_MAX 1024        /* events kept for reuse */
 #define SPARE_OPS (64 * 1024) /* bytes of operations that a kept one may hold on to */
 
 void event_unlink(struct sluice_event *event)
@@ -46,20 +46,14 @@ static struct sluice_event *event_take_spare(struct sluice_client *client)
 struct sluice_event *event_new(struct sluice_client *client)
 {
     struct sluice_event *event = event_take_spare(client);
-    struct arena arena;
-    struct buf ops, refusal;
 
     if (!event)
         return NULL;
-    arena = event->arena;
-    ops = event->ops;
-    refusal = event->refusal;
-    memset(event, 0, sizeof(*event));
-    event->arena = arena;
-    event->ops = ops;
-    event->refusal = refusal;
+    memset(event, 0, offsetof(struct sluice_event, arena));
     buf_reset(&event->ops);
     buf_reset(&event->refusal);
+    event->conn[0] = event->epoch[0] = '\0';
+    error_clear(&event->fault);
     event->client = client;
     event->name = "";
     event_link(event);

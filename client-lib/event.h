@@ -50,19 +50,12 @@ struct sluice_event {
     struct slice map;      /* the whole event map */
     struct slice payload, session, question, trace;
     const char *name; /* in the packet, terminated; or own_name */
-    char own_name[EVENT_NAME_MAX + 1];
-    char conn[EVENT_CONN_MAX];
-    char epoch[EVENT_EPOCH_MAX];
     uint64_t seq;
     uint64_t version;
     int64_t time_ms;
 
-    struct arena arena;
     const struct sluice_value *made_payload, *made_session, *made_question,
-        *made_trace;           /* made when asked for */
-    struct sluice_fault fault; /* the first thing that was wrong; fails the step */
-
-    struct buf ops;          /* queued operations, one behind the other */
+        *made_trace;         /* made when asked for */
     unsigned op_count;       /* in `ops` */
     size_t last_op;          /* where the last of them begins */
     bool has_last_op;        /* and whether sluice_now() may take it back */
@@ -70,8 +63,16 @@ struct sluice_event {
     unsigned result_count;   /* operations that have their result ... */
     size_t done_bytes;       /* ... and their bytes */
 
-    struct held held;   /* what its member has to know; of a watched event: nothing */
+    struct held held; /* what its member has to know; of a watched event: nothing */
+
+    /* What follows is not cleared as a whole when the event is used again. */
+    struct arena arena;
+    struct buf ops;     /* queued operations, one behind the other */
     struct buf refusal; /* held: the error that the event ends with, a map; empty: none */
+    char own_name[EVENT_NAME_MAX + 1];
+    char conn[EVENT_CONN_MAX];
+    char epoch[EVENT_EPOCH_MAX];
+    struct sluice_fault fault; /* the first thing that was wrong; fails the step */
 };
 
 /* A new open event of @client, in its list. NULL when refused. */

@@ -69,10 +69,26 @@ struct group *group_need(struct sluice_client *client, const struct group_option
 
     if (!group)
         group = group_new(client, options->group, count);
-    if (!group || group_options_merge(&group->options, options, &changed, &client->fault) < 0)
+    if (!group)
         return NULL;
+    if (group_options_merge(&group->options, options, &changed, &client->fault) < 0) {
+        group_drop(group);
+        return NULL;
+    }
     group->is_changed |= changed;
     return group;
+}
+
+void group_drop(struct group *group)
+{
+    struct group **at = &group->client->groups;
+
+    if (group->function_count > 0)
+        return;
+    while (*at != group)
+        at = &(*at)->next;
+    *at = group->next;
+    group_free(group);
 }
 
 int group_add(struct group *group, const char *pattern, sluice_handler_fn *fn, void *arg)
@@ -270,10 +286,10 @@ void group_finish(struct sluice_event *event, int result)
 {
     struct group *group = event->held.group;
 
+    event->held.hold = HOLD_FINISHED; /* also for on_error */
     verdict_settle(event, result);
     if (event->held.verdict == VERDICT_RETRY)
         group_forget_after(group, event);
-    event->held.hold = HOLD_FINISHED;
     held_append(&group->finished, event);
 }
 

@@ -71,6 +71,9 @@ struct group {
 /* The client's group with these options, made or completed. NULL with client->fault. */
 struct group *group_need(struct sluice_client *client, const struct group_options *options);
 
+/* Forget it, if it has no function; group_need() made it in vain. */
+void group_drop(struct group *group);
+
 /* Handle what matches @pattern with @fn. 0 or an error, in client->fault. */
 int group_add(struct group *group, const char *pattern, sluice_handler_fn *fn, void *arg);
 

@@ -97,8 +97,8 @@ static bool open_slots(struct group *group, int64_t now_ms)
     for (unsigned i = 0; i < 3; i++) {
         if (link_open_slot(client->link, slots[i], &client->fault) == 0)
             continue;
+        group->retry_ms = now_ms + (client->fault.error == SLUICE_E_NOMEM ? NOMEM_MS : REFUSED_MS);
         client_fail(client, &client->fault, NULL);
-        group->retry_ms = now_ms + REFUSED_MS;
         return false;
     }
     return true;
@@ -299,7 +299,8 @@ static int64_t step_in(struct group *group, bool is_stopping, int64_t drain_ms, 
         return now_ms;
     }
     group_work(group);
-    is_ending = group->is_changed || atomic_load(&group->client->is_stopping); /* perhaps a function has said so */
+    is_ending =
+        group->is_changed || atomic_load(&group->client->is_stopping); /* perhaps a function has said so */
     now_ms = clock_ms();
     due = turn_send(group, is_ending, now_ms);
     extending(group, now_ms);

@@ -429,6 +429,15 @@ void fake_script(struct fake *fake, const char *json)
     pthread_mutex_unlock(&fake->lock);
 }
 
+void fake_forget_waiting(struct fake *fake)
+{
+    pthread_mutex_lock(&fake->lock);
+    if (fake->waiting.is_there)
+        nng_msg_free(fake->waiting.request);
+    fake->waiting.is_there = false;
+    pthread_mutex_unlock(&fake->lock);
+}
+
 const char *fake_turn(struct fake *fake, size_t index)
 {
     static const char *const keys[] = {"member", "turn", "done", "max", "wait_ms"};

@@ -78,6 +78,9 @@ void fake_next(struct fake *fake, enum fake_act act);
  * waits, that one. @json is borrowed. */
 void fake_script(struct fake *fake, const char *json);
 
+/* Forget the turn that waits: its client has gone. */
+void fake_forget_waiting(struct fake *fake);
+
 /* Turn number @index that came, without what is the same in each (v, client, id, epoch), as JSON; lives until
  * the next call. "" if it did not come. */
 const char *fake_turn(struct fake *fake, size_t index);

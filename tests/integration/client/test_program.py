@@ -134,7 +134,7 @@ def check_groups():
               lambda: len(run("inspect", "echo")[1].splitlines()) == 3 and " held " in run("inspect", "echo")[1])
         head, first, second = run("inspect", "echo")[1].splitlines()
         expect("and by whom", "first" in first and ", lease " in first and "second" in second and "waiting" in second, first + second)
-        until("dead shows what was given up, and why", lambda: "reserved_event" in run("dead", "bad")[1])
+        until("dead shows what was given up, and why", lambda: "bad_argument" in run("dead", "bad")[1])
         head, event = run("dead", "bad")[1].splitlines()[:2]
         expect("with what it was", head.startswith("seq") and "@connect" in event, event)
         echo.send_signal(signal.SIGCONT)

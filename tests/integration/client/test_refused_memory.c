@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "client.h"
 #include "fake_broker.h"
 #include "fixture.h"
 #include "support/failing_alloc.h"
@@ -109,6 +110,10 @@ static int make_client(sluice_client **out)
         error = sluice_set_key(client, "a key of 16 bytes");
     if (error == 0)
         error = sluice_subscribe(client, "a:*", never, NULL, "{}");
+    if (error == 0)
+        error = sluice_subscribe(client, "a:*", never, NULL, "{group: 'g', session_keys: ['room']}");
+    if (error < 0 && client)
+        assert_true(!client->groups || client->groups->function_count > 0);
     return error;
 }
 
@@ -174,6 +179,49 @@ static void test_handling(void **state)
     sluice_client_free(client);
 }
 
+static int count_and_answer(sluice_event *event, void *arg)
+{
+    ++*(unsigned *)arg;
+    if (sluice_event_seq(event) % 2)
+        return sluice_refuse(event, "no", NULL, NULL);
+    return sluice_answer(event, sluice_doc(event, "{a: %d}", 1), NULL);
+}
+
+/* A member joins, gets events and finishes them. Events may come again when their lease is over, nothing
+ * else. */
+static void test_members(void **state)
+{
+    static const char events[] = "{\"v\":1,\"id\":$ID,\"epoch\":\"$EPOCH\",\"turn\":$TURN,\"failed\":[{"
+                                 "\"seq\":1,\"code\":\"stale\",\"then\":"
+                                 "\"none\"}],\"events\":[{\"event\":\"a:x\",\"conn\":\"c.1\",\"seq\":1,"
+                                 "\"attempt\":1},{\"event\":\"a:x\",\"conn\":"
+                                 "\"c.2\",\"seq\":2,\"attempt\":1,\"i\":1}]}";
+    unsigned long n;
+    bool was_refused = true;
+
+    (void)state;
+    for (n = 0; was_refused && n < 200; n++) {
+        unsigned calls = 0, errors = 0, turns = fake_count(&fake, &fake.turns);
+        sluice_client *client = sluice_client_new("name", "version");
+        sluice_on_error(client, ignore_error, &errors);
+        sluice_connect(client, fake.calls);
+        sluice_subscribe(client, "a:*", count_and_answer, &calls, "{group: 'g', per_conn: 2}");
+        fake_script(&fake, events);
+        failing_alloc_start(n);
+        for (int i = 0; i < 40 && fake_count(&fake, &fake.turns) < turns + 2; i++)
+            sluice_poll(client, 5);
+        was_refused = failing_alloc_stop();
+        until(client, fake_count(&fake, &fake.turns) >= turns + 2);
+        calls = 0;
+        fake_script(&fake, events);
+        until(client, calls == 2);
+        sluice_client_free(client);
+        fake_forget_waiting(&fake);
+    }
+    assert_false(was_refused);
+    assert_in_range(n, 10, 199);
+}
+
 static int call_everything(sluice_client *client)
 {
     sluice_event *step = sluice_begin(client);
@@ -222,6 +270,6 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {TEST(test_values_and_operations), TEST(test_clients),
-                                       TEST(test_handling), TEST(test_calls)};
+                                       TEST(test_handling), TEST(test_members), TEST(test_calls)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "event.h"
 #include "reply.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t len);
@@ -10,6 +11,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t len)
 {
     unsigned char *bytes = malloc(len ? len : 1); /* so that a read beyond is seen */
     struct sluice_fault fault;
+    struct failed_entry failed;
+    struct turn_reply turn;
     struct reply reply;
     const uint8_t *raw;
     size_t raw_len;
@@ -19,6 +22,13 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t len)
         for (uint32_t i = 0; i < reply.count; i++)
             if (reply_result(&reply.results, &raw, &raw_len, &fault) == SLUICE_E_PROTOCOL)
                 break;
+    if (turn_reply_read(&turn, bytes, len, 7, &fault) == 0) {
+        struct event_parts parts;
+        for (uint32_t i = 0; i < turn.failed_count && turn_reply_failed(&turn.failed, &failed); i++)
+            ;
+        for (uint32_t i = 0; i < turn.event_count && event_parse(&turn.events, &parts); i++)
+            ;
+    }
     free(bytes);
     return 0;
 }
