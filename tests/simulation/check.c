@@ -9,8 +9,9 @@
 
 void check_session(const struct m_conn *conn, const struct seen_event *seen, uint32_t keys, uint64_t version)
 {
-    must(version == conn->session.version, "the session of %s is told to have version %llu, not %llu", conn->id,
-         (unsigned long long)version, (unsigned long long)conn->session.version);
+    must(version == conn->session.version, "the session of %s is told (with event %llu) to have version %llu, not %llu",
+         conn->id, (unsigned long long)seen->seq, (unsigned long long)version,
+         (unsigned long long)conn->session.version);
     for (unsigned key = 0; key < KEY_COUNT; key++) {
         bool is_there = (seen->keys & 1u << key) != 0;
         bool is_due = conn->session.has[key] && (keys & 1u << key);
@@ -308,7 +309,7 @@ static void check_effect(struct sim *sim, const struct effect *effect, bool in_o
         break;
     case EFFECT_CLOSED:
         if (sim->is_stopping && !conn->is_closing)
-            model_stopped(&sim->model, conn);
+            model_closed(&sim->model, conn, true);
         model_close_came(&sim->model, conn);
         client_forget(sim, effect->client);
         break;

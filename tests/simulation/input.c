@@ -319,12 +319,12 @@ void input_flush(struct sim *sim)
     }
 }
 
-void input_stop(struct sim *sim, unsigned drain_ms)
+void input_stop(struct sim *sim)
 {
     begin(sim);
-    tell(sim, "the broker stops within %u ms", drain_ms);
+    tell(sim, "the broker stops");
     sim->is_stopping = true;
-    core_stop(sim->core, drain_ms);
+    core_stop(sim->core, 0);
     check_effects(sim, true);
 }
 

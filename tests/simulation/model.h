@@ -228,9 +228,6 @@ struct m_conn *model_conn(const struct model *model, uint64_t number);
 void model_closed(struct model *model, struct m_conn *conn, bool by_core);
 void model_close_came(struct model *model, struct m_conn *conn);
 
-/* The core closes it because it stops. */
-void model_stopped(struct model *model, struct m_conn *conn);
-
 /* A message of a client; @token: its payload; @i: 0 when it asks nothing. */
 void model_message(struct model *model, struct m_conn *conn, enum word_event event, uint64_t token, uint64_t i);
 

@@ -76,18 +76,6 @@ void model_closed(struct model *model, struct m_conn *conn, bool by_core)
     count(model->summary, COUNT_CONN_CLOSED);
 }
 
-void model_stopped(struct model *model, struct m_conn *conn)
-{
-    /* Questions that have ended in the same moment are told to it, or not any more. */
-    for (size_t i = conn->expects_count; i-- > 0;) {
-        if (conn->expects[i].kind != EXPECT_ERROR && conn->expects[i].kind != EXPECT_OK)
-            continue;
-        expect_remove(conn, i);
-        model->expected--;
-    }
-    model_closed(model, conn, true);
-}
-
 void model_close_came(struct model *model, struct m_conn *conn)
 {
     must(conn->is_closing, "%s is closed by the core, and nobody asked for that", conn->id);

@@ -106,7 +106,7 @@ static void look(struct sim *sim)
 static void find_all(struct sim *sim)
 {
     struct plan *plan = new_plan(sim);
-    for (unsigned left = 8; left; left--)
+    for (unsigned left = 25; left; left--)
         add_op(sim, plan, OP_FIND);
     send(sim, plan);
 }

@@ -192,7 +192,7 @@ static bool has_room(const struct sim *sim, const struct plan *plan)
     size_t ops = 0;
     for (size_t i = 0; i < plan->done_count; i++)
         ops += plan->done[i].ops_count;
-    return ops + 24 < sim->scene.options.max_ops && plan->done_count < 40;
+    return ops + 24 < sim->scene.options.max_ops && plan->done_count < 20;
 }
 
 static void add_done(struct sim *sim, struct process *process, struct plan *plan)
@@ -210,8 +210,8 @@ static void add_done(struct sim *sim, struct process *process, struct plan *plan
         }
     }
     if (!sim->is_draining && sim_chance(sim, 5)) { /* one that it never got */
-        const struct script_about about = {.own = 1};
-        script_entry(sim, &about, sim_between(sim, 1, 1000), arena_add(&sim->model.arena, plan, done));
+        struct entry *entry = arena_add(&sim->model.arena, plan, done);
+        *entry = (struct entry){.kind = ENTRY_OPS, .seq = sim_between(sim, 1, 1000)};
     }
 }
 

@@ -76,7 +76,7 @@ static void drain(struct sim *sim)
         process_behave(sim, &sim->processes[i]);
     sim->process_count = sim->scene.group_count;
     if (sim_chance(sim, 300))
-        input_stop(sim, sim_between(sim, 0, 500));
+        input_stop(sim);
     for (unsigned turn = 0; turn < DRAIN_TURNS && !is_drained(sim); turn++) {
         input_tick(sim, sim_between(sim, 1, turn > 200 ? 400 : 40));
         tell_late_links(sim);

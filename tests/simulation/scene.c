@@ -23,7 +23,7 @@ static void make_options(struct scene *scene, struct random *random)
     options->key = chance(random, 300) ? "open-sesame" : NULL;
     options->max_message_bytes = 4096;
     options->max_session_bytes = 2048;
-    options->max_request_bytes = chance(random, 60) ? 8 * 1024 : 1024 * 1024;
+    options->max_request_bytes = chance(random, 60) ? 20 * 1024 : 1024 * 1024;
     options->question_ms = PICK(random, 500, 2000, 8000, 30000);
     options->max_questions = between(random, 2, 8);
     options->max_scan = chance(random, 400) ? between(random, 2, 10) : 1000;

@@ -141,7 +141,7 @@ struct ticket *input_request(struct sim *sim, struct plan *plan, struct process 
 void input_link_down(struct sim *sim, uint64_t link);
 void input_tick(struct sim *sim, uint64_t ms);
 void input_flush(struct sim *sim);
-void input_stop(struct sim *sim, unsigned drain_ms);
+void input_stop(struct sim *sim); /* closes all connections at once */
 
 /* Ordinary requests in the model (requests.c): what the reply must say, and what it has said. */
 void begin_ops(struct sim *sim, struct ticket *ticket, bool is_tcp);
