@@ -309,7 +309,7 @@ static int add_subscription(struct sluice_client *client, const char *pattern, s
     copy = strdup(pattern);
     if (!copy)
         return error_nomem(&client->fault);
-    list[client->subscription_count++] = (struct subscription){copy, fn, arg};
+    list[client->subscription_count++] = (struct subscription){.pattern = copy, .fn = fn, .arg = arg};
     contact_changed(client);
     gaps_reset(&client->gaps); /* the new one has no past */
     if (!client->link)
