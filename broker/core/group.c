@@ -135,24 +135,24 @@ static struct pattern *pattern_make(struct group *group, const char *text, size_
     return pattern;
 }
 
-int group_list(struct group *group, const char *text, size_t len, struct fault *fault)
+int group_list(struct group *group, const char *pattern, size_t len, struct fault *fault)
 {
-    struct pattern *pattern = pattern_make(group, text, len, fault);
-    if (!pattern)
+    struct pattern *listed = pattern_make(group, pattern, len, fault);
+    if (!listed)
         return -1;
-    if (pattern->listers++ == 0)
+    if (listed->listers++ == 0)
         group_unpark(group);
     return 0;
 }
 
-void group_unlist(struct group *group, const char *text, size_t len)
+void group_unlist(struct group *group, const char *pattern, size_t len)
 {
     struct core *core = group->core;
-    struct pattern *pattern = pattern_find(group, text, len);
-    if (!pattern || --pattern->listers > 0 || pattern->is_declared)
+    struct pattern *listed = pattern_find(group, pattern, len);
+    if (!listed || --listed->listers > 0 || listed->is_declared)
         return;
-    pattern->until_ms = core->now.mono_ms + core->options.group_keep_ms;
-    group_arm(group, pattern->until_ms);
+    listed->until_ms = core->now.mono_ms + core->options.group_keep_ms;
+    group_arm(group, listed->until_ms);
 }
 
 static int group_declare(struct group *group, const char *text, struct fault *fault)

@@ -93,7 +93,7 @@ static enum lane_state state_of(const struct lane *lane)
     const struct job *job = lane->head;
     if (!job)
         return LANE_IDLE;
-    if (job->due_ms > lane->group->core->now.mono_ms)
+    if (job->due_ms && job->due_ms > lane->group->core->now.mono_ms)
         return LANE_DELAYED;
     if (job->is_suspect)
         return lane->held ? LANE_IDLE : LANE_SUSPECT;
