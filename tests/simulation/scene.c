@@ -83,7 +83,7 @@ static void make_behaviour(struct scene *scene, struct random *random)
     scene->former_life = rate(random, 30);
     scene->wrong_turn = rate(random, 15);
     scene->malformed = rate(random, 30);
-    scene->bad_effect = rate(random, 60);
+    scene->bad_effect = rate(random, 130);
     scene->retry = rate(random, 120);
     scene->refuse = rate(random, 120);
     scene->late = rate(random, 300);

@@ -18,10 +18,28 @@ static bool is_refusal(enum code code)
            code != CODE_TOO_OLD;
 }
 
-static bool is_death(enum code code)
+/* How often events must have died by @code; 0: they need not. */
+static uint64_t deaths_wanted(enum code code)
 {
-    return code == CODE_FAILED || code == CODE_UNLISTED || code == CODE_TOO_OLD || code == CODE_BAD_ARGUMENT ||
-           code == CODE_BAD_FILTER || code == CODE_BAD_UPDATE || code == CODE_UPDATE_FAILED;
+    switch (code) {
+    case CODE_FAILED:
+    case CODE_UNLISTED:
+    case CODE_TOO_OLD:
+    case CODE_BAD_ARGUMENT:
+    case CODE_UNKNOWN_KEY:
+        return 1000;
+    case CODE_UNKNOWN_OP:
+    case CODE_BAD_FILTER:
+    case CODE_BAD_UPDATE:
+    case CODE_BAD_VALUE:
+    case CODE_UPDATE_FAILED:
+    case CODE_SESSION_TOO_LARGE:
+    case CODE_MESSAGE_TOO_LARGE:
+    case CODE_TOO_COSTLY:
+        return 100;
+    default:
+        return 0;
+    }
 }
 
 void summary_add(struct summary *to, const struct summary *from)
@@ -73,7 +91,7 @@ unsigned summary_missing(const struct summary *summary, FILE *out)
     for (unsigned i = 0; i < CODE_COUNT; i++) {
         const char *text = code_text((enum code)i);
         missing += is_refusal((enum code)i) && is_missing(out, "refused: ", text, summary->refusals[i], 100);
-        missing += is_death((enum code)i) && is_missing(out, "dead by ", text, summary->deads[i], 1000);
+        missing += is_missing(out, "dead by ", text, summary->deads[i], deaths_wanted((enum code)i));
     }
     return missing;
 }
