@@ -238,15 +238,16 @@ static void begin_reply(struct core *core, const struct request *request, uint32
     mp_put_text(out, core->options.epoch);
 }
 
-static void send_reply(struct core *core, uint64_t ticket)
+void request_reply(struct core *core, uint64_t ticket, size_t begin)
 {
     static const char no_memory[] = "\x82\xa2ok\xc2\xa4"
                                     "code\xaa"
                                     "overloaded";
-    if (core->reply.failed)
+    const struct buf *out = &core->reply;
+    if (out->failed)
         core->effects.reply(core->effects.arg, ticket, no_memory, sizeof(no_memory) - 1);
     else
-        core->effects.reply(core->effects.arg, ticket, core->reply.data, core->reply.len);
+        core->effects.reply(core->effects.arg, ticket, out->data + begin, out->len - begin);
 }
 
 static void refuse(struct core *core, const struct request *request, uint64_t ticket,
@@ -255,7 +256,7 @@ static void refuse(struct core *core, const struct request *request, uint64_t ti
     core->counters->requests_refused++;
     begin_reply(core, request, *fault->at ? 4 : 3);
     put_fault(&core->reply, fault);
-    send_reply(core, ticket);
+    request_reply(core, ticket, 0);
 }
 
 static void run_request(struct core *core, const struct request *request)
@@ -302,7 +303,7 @@ static void run_once(struct core *core, const struct request *request, uint64_t 
         refuse_repeat(core, request, ticket, seen);
     } else {
         run_request(core, request);
-        send_reply(core, ticket);
+        request_reply(core, ticket, 0);
         replies_finish(&core->replies, slot, core->reply.failed ? NULL : core->reply.data, core->reply.len);
     }
 }
@@ -315,7 +316,7 @@ static void run_read(struct core *core, const struct request *request, uint64_t 
         return;
     }
     run_request(core, request);
-    send_reply(core, ticket);
+    request_reply(core, ticket, 0);
 }
 
 void core_request(struct core *core, const struct caller *caller, uint64_t ticket, const void *body,

@@ -44,6 +44,10 @@ struct op {
     int (*run)(struct call *call); /* 0, or -1 with the call's fault */
 };
 
+/* Reply to @ticket with what core->reply has from @begin on, or where memory for that was refused, shortly
+ * that it was. */
+void request_reply(struct core *core, uint64_t ticket, size_t begin);
+
 /* All of them, ends with a name of NULL. */
 extern const struct op OPS[];
 

@@ -131,9 +131,6 @@ static void give_back(struct core *core, const struct member *member, struct job
 static void send(struct core *core, struct member *member, const struct telling *telling,
                  struct job *const *jobs, unsigned count)
 {
-    static const char no_memory[] = "\x82\xa2ok\xc2\xa4"
-                                    "code\xaa"
-                                    "overloaded";
     struct buf *out = &core->reply;
     size_t begin = out->len;
     bool had_failed = out->failed;
@@ -144,10 +141,7 @@ static void send(struct core *core, struct member *member, const struct telling 
         out->failed = false;
     }
     member->given = count;
-    if (out->failed)
-        core->effects.reply(core->effects.arg, telling->ticket, no_memory, sizeof(no_memory) - 1);
-    else
-        core->effects.reply(core->effects.arg, telling->ticket, out->data + begin, out->len - begin);
+    request_reply(core, telling->ticket, begin);
     out->len = begin;
     out->failed = had_failed;
 }
