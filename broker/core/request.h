@@ -44,10 +44,6 @@ struct op {
     int (*run)(struct call *call); /* 0, or -1 with the call's fault */
 };
 
-/* Reply to @ticket with what core->reply has from @begin on, or where memory for that was refused, shortly
- * that it was. */
-void request_reply(struct core *core, uint64_t ticket, size_t begin);
-
 /* All of them, ends with a name of NULL. */
 extern const struct op OPS[];
 
@@ -71,5 +67,9 @@ int call_number(struct call *call, const struct arg *arg, const char *key, uint6
 /* A fault at the argument @key (NULL: the operation as a whole). Returns -1. */
 int call_fault(struct call *call, enum code code, const char *key, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* Reply to @ticket with what core->reply has from @begin on, or where memory for that was refused, shortly
+ * that it was. */
+void request_reply(struct core *core, uint64_t ticket, size_t begin);
 
 #endif
