@@ -16,6 +16,17 @@
 
 static int sleep_ms;
 
+/* For those who look for what went wrong in a burst. */
+static void on_log(sluice_client *client, char level, const char *message, void *arg)
+{
+    struct timespec now;
+
+    (void)client, (void)arg;
+    clock_gettime(CLOCK_REALTIME, &now);
+    fprintf(stderr, "%02d.%03d test-member %d: %c %s\n", (int)(now.tv_sec % 60), (int)(now.tv_nsec / 1000000),
+            (int)getpid(), level, message);
+}
+
 static void take_time(void)
 {
     struct timespec time = {sleep_ms / 1000, sleep_ms % 1000 * 1000000L};
@@ -96,6 +107,7 @@ int main(int argc, char **argv)
     }
     sleep_ms = atoi(argv[5]);
     client = sluice_client_new("test-member", sluice_version());
+    sluice_on_log(client, on_log, NULL);
     rc = sluice_connect(client, argv[1]);
     for (size_t i = 0; i < sizeof(handlers) / sizeof(*handlers) && rc == 0; i++)
         rc = sluice_subscribe(client, handlers[i].event, handlers[i].fn, NULL,
