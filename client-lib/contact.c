@@ -10,6 +10,7 @@
 #include "reply.h"
 
 #define RETRY_MS       5000 /* after a refusal */
+#define ENTRIES_MIN    256  /* what every broker takes in a turn */
 #define SILENCE_MIN_MS 1000
 
 /* Three @alive that did not come are a dead link; three announcements fit in the time that one holds. */
@@ -22,8 +23,11 @@ static int64_t silence_ms(const struct contact *contact)
 
 void contact_init(struct contact *contact)
 {
-    contact->limits = (struct limits){
-        .max_ops = 1024, .max_request_bytes = 1023 * 1024, .alive_ms = 5000, .announce_ms = 60000};
+    contact->limits = (struct limits){.max_ops = 1024,
+                                      .max_entries = ENTRIES_MIN,
+                                      .max_request_bytes = 1023 * 1024,
+                                      .alive_ms = 5000,
+                                      .announce_ms = 60000};
 }
 
 void contact_epoch(struct sluice_client *client, const char *epoch, size_t len)
@@ -142,6 +146,7 @@ void contact_take_limits(struct contact *contact, struct mp_reader result)
         token.type != MP_MAP)
         return;
     limits->max_ops = (unsigned)limit(at, "max_ops", limits->max_ops);
+    limits->max_entries = (unsigned)limit(at, "max_entries", limits->max_entries);
     limits->max_request_bytes = (size_t)limit(at, "max_request_bytes", limits->max_request_bytes);
     limits->alive_ms = (int64_t)limit(at, "alive_ms", (uint64_t)limits->alive_ms);
     limits->announce_ms = (int64_t)limit(at, "announce_ms", (uint64_t)limits->announce_ms);

@@ -18,6 +18,7 @@ enum contact_talk { TALK_NONE, TALK_HELLO, TALK_ANNOUNCE };
 struct limits {
     bool is_known;
     unsigned max_ops;         /* in one request */
+    unsigned max_entries;     /* in one turn */
     size_t max_request_bytes; /* a larger one ends the link */
     int64_t alive_ms;         /* time between two @alive */
     int64_t announce_ms;      /* how long an announcement holds */

@@ -6,6 +6,7 @@
 
 #include "client.h"
 #include "clock.h"
+#include "turn.h"
 #include "verdict.h"
 
 #define FUNCTIONS_MAX 64
@@ -13,6 +14,9 @@
 #define AHEAD_US      100000 /* events are fetched for so long; others may have the rest */
 #define COST_FIRST_US 6000   /* of a function that was never called: few are fetched at first */
 #define COST_WEIGHT   8
+#define HALVES_MIN                                                                                           \
+    32 /* of so many events the first half is told to the broker while the second is handled                 \
+        */
 
 static int64_t clock_us(void)
 {
@@ -229,8 +233,7 @@ static void chain(struct group *group, struct sluice_event *event)
             forget(kept);
         kept = next;
     }
-    if (!held_chain(&group->waiting, event) && !held_chain(&group->later, event))
-        held_chain(&group->finished, event);
+    held_chain(&group->tails, event);
 }
 
 static bool take_name(struct sluice_event *event, const struct slice *name)
@@ -336,8 +339,9 @@ static void call_function(struct group *group, struct sluice_event *event)
 void group_work(struct group *group)
 {
     int64_t begin = clock_us(), before = begin;
+    unsigned rest = group->waiting.count >= HALVES_MIN && turn_idle(group) ? group->waiting.count / 2 : 0;
 
-    while (group->waiting.first && before - begin < SLICE_US) {
+    while (group->waiting.count > rest && before - begin < SLICE_US) {
         int64_t now;
         call_function(group, group->waiting.first);
         now = clock_us();

@@ -65,7 +65,8 @@ struct group {
     struct turn turns[2];
     uint64_t turn_number;
     struct held_list waiting, later, finished;
-    int64_t cost_us; /* of a function call, on average */
+    struct held_tails tails; /* of connections that may have several events here (per_conn) */
+    int64_t cost_us;         /* of a function call, on average */
 };
 
 /* The client's group with these options, made or completed. NULL with client->fault. */

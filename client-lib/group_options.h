@@ -10,7 +10,7 @@
 #include "wire/buf.h"
 
 #define GROUP_NAME_MAX 64
-#define GROUP_MAX_HELD 64 /* unless `max` says otherwise */
+#define GROUP_MAX_HELD 1024 /* unless `max` says otherwise */
 
 struct sluice_value;
 

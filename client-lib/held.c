@@ -47,22 +47,52 @@ void held_remove(struct sluice_event *event)
     held->prev = held->next = NULL;
 }
 
-bool held_chain(const struct held_list *list, struct sluice_event *event)
+/* Where the last one of @conn stands in its bucket, or the bucket's end. */
+static struct sluice_event **tail_of(struct held_tails *tails, const char *conn)
 {
-    for (struct sluice_event *other = list->last; other; other = other->held.prev) {
-        if (other == event || other->held.after || strcmp(other->conn, event->conn) != 0)
-            continue;
-        other->held.after = event;
-        event->held.before = other;
-        return true;
-    }
-    return false;
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    struct sluice_event **at;
+
+    for (const char *c = conn; *c; c++)
+        hash = (hash ^ (unsigned char)*c) * 16777619u;
+    at = &tails->buckets[hash % HELD_BUCKETS];
+    while (*at && strcmp((*at)->conn, conn) != 0)
+        at = &(*at)->held.tail_next;
+    return at;
+}
+
+/* The last one is @event now (NULL: there is none), in the place @at of another. */
+static void tail_replace(struct sluice_event **at, struct sluice_event *event)
+{
+    struct sluice_event *next = *at ? (*at)->held.tail_next : NULL;
+
+    if (*at)
+        (*at)->held.tail_next = NULL;
+    if (event)
+        event->held.tail_next = next;
+    *at = event ? event : next;
+}
+
+void held_chain(struct held_tails *tails, struct sluice_event *event)
+{
+    struct sluice_event **at = tail_of(tails, event->conn), *before = *at;
+
+    event->held.tails = tails;
+    event->held.before = before;
+    if (before)
+        before->held.after = event;
+    tail_replace(at, event);
 }
 
 void held_unchain(struct sluice_event *event)
 {
     struct sluice_event *before = event->held.before, *after = event->held.after;
 
+    if (!event->held.tails)
+        return;
+    if (!after)
+        tail_replace(tail_of(event->held.tails, event->conn), before);
+    event->held.tails = NULL;
     if (before)
         before->held.after = after;
     if (after)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct group;
+struct held_tails;
 struct sluice_event;
 
 enum hold {
@@ -36,6 +37,8 @@ struct held {
     struct held_list *list; /* the one it is in, or NULL */
     struct sluice_event *prev, *next;
     struct sluice_event *before, *after; /* of the same connection */
+    struct held_tails *tails;            /* that it is chained in; NULL: it is not */
+    struct sluice_event *tail_next;      /* if it is the last of its connection: the next one in its bucket */
     unsigned attempt;
     int64_t lease_ms;  /* clock_ms() when its lease began */
     int retry_ms;      /* the pause that the function asked for ... */
@@ -45,14 +48,21 @@ struct held {
     int result_inside;       /* ... with this */
 };
 
+#define HELD_BUCKETS 256
+
+/* The last event of each connection, by a hash of its id. */
+struct held_tails {
+    struct sluice_event *buckets[HELD_BUCKETS];
+};
+
 /* Append @event; it is in no list. */
 void held_append(struct held_list *list, struct sluice_event *event);
 
 /* Take it out of its list; the order of its connection stays. */
 void held_remove(struct sluice_event *event);
 
-/* Make @event the last of its connection, behind the one in @list that is it now. False if none is there. */
-bool held_chain(const struct held_list *list, struct sluice_event *event);
+/* Make @event the last of its connection, behind the one that is it now. */
+void held_chain(struct held_tails *tails, struct sluice_event *event);
 
 /* Take it out of the order of its connection: what was behind it may go now. Where that is finished and in
  * the same list it is moved to right behind @event, so that who walks the list meets it next. */

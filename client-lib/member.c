@@ -9,6 +9,7 @@
 
 #define REFUSED_MS 5000 /* the pause after a refusal */
 #define NOMEM_MS   100
+#define LINK_MS    200
 #define GOODBYE_MS 1000 /* what a member that is late waits for the reply to `leave` */
 
 /* ---- Talk: to join, to leave, to extend ---- */
@@ -284,6 +285,22 @@ static void leaving(struct group *group, bool is_stopping, int64_t now_ms)
 
 /* ---- All of it ---- */
 
+/* A broker that cannot be reached has given to others what was held, or has ended. nng may tell of a link
+ * only after the first replies have come over it, so it is given the time for that. */
+static int64_t unreachable_from(const struct group *group)
+{
+    const struct sluice_client *client = group->client;
+
+    return link_state(client->link).calls_up ? CLOCK_NEVER
+                                             : client->drain_end_ms - client->drain_ms + LINK_MS;
+}
+
+/* When a member that stops gives up at the latest, as far as can be seen now. */
+static int64_t stopping_until(const struct group *group, int64_t drain_ms)
+{
+    return earlier(drain_ms, unreachable_from(group));
+}
+
 static int64_t step_in(struct group *group, bool is_stopping, int64_t drain_ms, int64_t now_ms)
 {
     bool is_ending;
@@ -312,13 +329,7 @@ static int64_t step_in(struct group *group, bool is_stopping, int64_t drain_ms, 
         return now_ms;
     if (group->finished.first) /* behind what a function keeps */
         due = earlier(due, now_ms + group->lease_ms / 3);
-    return is_stopping ? earlier(due, drain_ms) : due;
-}
-
-/* A broker that cannot be reached has given to others what was held, or has ended. */
-static bool is_unreachable(const struct group *group)
-{
-    return !link_state(group->client->link).calls_up;
+    return is_stopping ? earlier(due, stopping_until(group, drain_ms)) : due;
 }
 
 /* When a member that has not joined wants to be looked at. */
@@ -328,9 +339,9 @@ static int64_t waiting_until(const struct group *group, bool is_stopping, int64_
     case MEMBER_OUT:
         return group->retry_ms > now_ms ? group->retry_ms : now_ms;
     case MEMBER_LEAVING:
-        return group->talk_ms;
+        return is_stopping ? earlier(group->talk_ms, stopping_until(group, drain_ms)) : group->talk_ms;
     case MEMBER_JOINING:
-        return is_stopping ? drain_ms : CLOCK_NEVER;
+        return is_stopping ? stopping_until(group, drain_ms) : CLOCK_NEVER;
     default:
         return CLOCK_NEVER;
     }
@@ -339,7 +350,7 @@ static int64_t waiting_until(const struct group *group, bool is_stopping, int64_
 static int64_t step(struct group *group, bool is_stopping, int64_t drain_ms, int64_t now_ms)
 {
     if (is_stopping && group->state != MEMBER_GONE &&
-        (is_unreachable(group) || (group->state == MEMBER_JOINING && now_ms >= drain_ms)))
+        (now_ms >= unreachable_from(group) || (group->state == MEMBER_JOINING && now_ms >= drain_ms)))
         lose(group);
     if (is_stopping && group->state == MEMBER_OUT)
         group->state = MEMBER_GONE;

@@ -7,11 +7,10 @@
 #include "reply.h"
 #include "verdict.h"
 
-#define WAIT_MS     20000 /* an idle member asks this often */
-#define AGAIN_MS    100   /* memory was refused, or the turn before had not got there */
-#define PAUSE_MS    1000  /* the broker gave nothing and did not wait */
-#define ENTRIES_MAX 256   /* in one turn; the least that a broker's limits can be set to */
-#define HEAD_MAX    512   /* bytes of a turn: all beside its entries and the key */
+#define WAIT_MS  20000 /* an idle member asks this often */
+#define AGAIN_MS 100   /* memory was refused, or the turn before had not got there */
+#define PAUSE_MS 1000  /* the broker gave nothing and did not wait */
+#define HEAD_MAX 512   /* bytes of a turn: all beside its entries and the key */
 
 static struct turn *other_turn(struct group *group, const struct turn *turn)
 {
@@ -68,7 +67,7 @@ static bool turn_collect(struct group *group, struct turn *turn)
     for (; event; event = next ? held_sendable(&group->finished, next) : NULL) {
         bytes += verdict_bytes(event);
         ops += verdict_ops(event);
-        if (turn->events.count == ENTRIES_MAX ||
+        if (turn->events.count >= client->contact.limits.max_entries ||
             (turn->events.count > 0 && (bytes > max_bytes || ops > outbox_max_ops(client))))
             return false;
         held_unchain(event);
