@@ -36,7 +36,8 @@ struct turn {
     enum { TURN_FREE, TURN_OUT, TURN_AGAIN } state; /* AGAIN: to be sent once more, at again_ms */
     enum link_slot slot;
     uint64_t number, id;
-    bool waits; /* the broker may hold it back until an event comes */
+    bool waits;    /* the broker may hold it back until an event comes */
+    bool overlaps; /* it was sent while the other one was out, and may get there first */
     unsigned max;
     int64_t sent_ms, deadline_ms, again_ms;
     struct held_list events; /* whose entries it has */

@@ -7,10 +7,11 @@
 #include "reply.h"
 #include "verdict.h"
 
-#define WAIT_MS  20000 /* an idle member asks this often */
-#define AGAIN_MS 100   /* memory was refused, or the turn before had not got there */
-#define PAUSE_MS 1000  /* the broker gave nothing and did not wait */
-#define HEAD_MAX 512   /* bytes of a turn: all beside its entries and the key */
+#define WAIT_MS     20000 /* an idle member asks this often */
+#define AGAIN_MS    100   /* memory was refused */
+#define OVERTOOK_MS 2     /* the turn before had not got there */
+#define PAUSE_MS    1000  /* the broker gave nothing and did not wait */
+#define HEAD_MAX    512   /* bytes of a turn: all beside its entries and the key */
 
 static struct turn *other_turn(struct group *group, const struct turn *turn)
 {
@@ -111,6 +112,7 @@ static void turn_go(struct group *group, struct turn *turn, int64_t now_ms)
         turn->again_ms = now_ms + AGAIN_MS;
         return;
     }
+    turn->overlaps = other_turn(group, turn)->state != TURN_FREE;
     turn->state = TURN_OUT;
     turn->sent_ms = now_ms;
     turn->deadline_ms = now_ms + (turn->waits ? WAIT_MS : 0) + client->timeout_ms;
@@ -210,7 +212,8 @@ static void turn_refused(struct group *group, struct turn *turn, const struct sl
 
     turn->state = TURN_AGAIN;
     turn->again_ms = now_ms + AGAIN_MS;
-    if (fault->error == SLUICE_E_BAD_TURN && is_last && other->state != TURN_FREE) {
+    if (fault->error == SLUICE_E_BAD_TURN && is_last && turn->overlaps) {
+        turn->again_ms = now_ms + (other->state == TURN_FREE ? 0 : OVERTOOK_MS);
         client_log(group->client, 'd', "group %s: turn %llu was faster than the one before",
                    group->options.group, (unsigned long long)turn->number);
     } else if (error_is_temporary(fault->error) && fault->error != SLUICE_E_NEW_EPOCH &&

@@ -232,8 +232,8 @@ typedef int sluice_handler_fn(sluice_event *event, void *arg);
  *     lease_ms      how long the function may take for an event, 100 to 3,600,000; 30,000 unless set. Then it
  *                   is taken away, and what the function says of it is refused; see sluice_extend()
  *     session_keys  a list of the keys of the session that the events bring along; all unless set
- *     max           how many events may be held at once, 1 to 1,024; 64 unless set. While functions are slow
- *                   the library asks for fewer, so that idle members get them
+ *     max           how many events may be held at once, 1 to 1,024; as many unless set. The library asks for
+ *                   what the functions do in a tenth of a second, so that idle members get the rest
  *
  * Without `group` the events are watched: every subscriber gets its own copy, at most once. Where several of
  * these patterns match, each function is called, in the order of the subscriptions.

@@ -324,7 +324,7 @@ static void test_slow_member_wants_few(void **state)
         group_work(the_group);
         entries();
     }
-    assert_int_equal(group_wants(the_group), 64);
+    assert_int_equal(group_wants(the_group), GROUP_MAX_HELD);
     slow_us = 60000;
     for (unsigned i = 0; i < 12; i++) {
         event_comes(1, "c.1", "");
