@@ -66,6 +66,29 @@ static void test_turn_that_overtook_the_one_before_is_repeated(void **state)
     until_turns(5);
 }
 
+/* The same where the reply of the second comes before that of the third is looked at. */
+static void test_turn_that_overtook_one_that_has_ended_is_repeated(void **state)
+{
+    (void)state;
+    handle(keep);
+    fake_script(&fake, EVENTS(EVENT(1, "c.1")));
+    until_turns(2);
+    pthread_mutex_lock(&fake.lock);
+    fake.script[fake.script_count++] = REFUSED("bad_turn");
+    pthread_mutex_unlock(&fake.lock);
+    sluice_finish(kept[1], SLUICE_DONE);
+    sluice_poll(client, 0);
+    until(NULL, fake_count(&fake, &fake.turns) == 3);
+    fake_script(&fake, EVENTS(EVENT(2, "c.2")));
+    usleep(50000);
+    until_turns(4);
+    assert_turn(2, "{\"member\":\"m1\",\"turn\":3,\"done\":[" DONE(1) "],\"max\":8,\"wait_ms\":20000}");
+    assert_turn(3, fake_turn(&fake, 2));
+    assert_int_equal(fake.joins, 1);
+    assert_int_equal(sluice_finish(kept[2], SLUICE_DONE), 0);
+    until_turns(5);
+}
+
 static void test_turn_is_repeated_when_its_link_ends(void **state)
 {
     (void)state;
@@ -284,6 +307,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_lost_member_joins_anew),
         TEST(test_turn_that_overtook_the_one_before_is_repeated),
+        TEST(test_turn_that_overtook_one_that_has_ended_is_repeated),
         TEST(test_turn_is_repeated_when_its_link_ends),
         TEST(test_overloaded_broker_gets_the_turn_again),
         TEST(test_refused_join_is_told),
