@@ -45,18 +45,20 @@ static void audit_job(const struct sim *sim, const struct m_job *job, struct mp_
          (unsigned long long)number(map, "attempt"), job->attempt);
     must(mp_map_get(map, "suspect", 7, &suspect) && bool_from(suspect) == job->is_suspect,
          "inspect: %llu of %s is %sa suspect", seq, group, job->is_suspect ? "not " : "");
-    must(number(map, "age_ms") == sim->now.mono_ms - job->event->accepted_ms, "inspect: the age of %llu of %s", seq,
-         group);
+    must(number(map, "age_ms") == sim->now.mono_ms - job->event->accepted_ms,
+         "inspect: the age of %llu of %s", seq, group);
     must(!job->bytes || number(map, "bytes") == job->bytes, "inspect: the bytes of %llu of %s", seq, group);
     if (*due == 'd')
-        must(number(map, "due_ms") == job->due_ms - sim->now.mono_ms, "inspect: when %llu of %s is due", seq, group);
+        must(number(map, "due_ms") == job->due_ms - sim->now.mono_ms, "inspect: when %llu of %s is due", seq,
+             group);
     if (job->state != JOB_HELD)
         return;
     text(map, "member", member, sizeof member);
-    must(strcmp(member, job->member->id) == 0, "inspect: %llu of %s is held by %s, not %s", seq, group, member,
-         job->member->id);
-    must(number(map, "lease_ms") == job->lease_end_ms - sim->now.mono_ms, "inspect: the lease of %llu of %s is %llu ms, not %llu",
-         seq, group, (unsigned long long)number(map, "lease_ms"),
+    must(strcmp(member, job->member->id) == 0, "inspect: %llu of %s is held by %s, not %s", seq, group,
+         member, job->member->id);
+    must(number(map, "lease_ms") == job->lease_end_ms - sim->now.mono_ms,
+         "inspect: the lease of %llu of %s is %llu ms, not %llu", seq, group,
+         (unsigned long long)number(map, "lease_ms"),
          (unsigned long long)(job->lease_end_ms - sim->now.mono_ms));
 }
 
@@ -73,7 +75,8 @@ void audit_inspect(struct sim *sim, const struct m_group *group, uint64_t after,
         mp_skip(&list);
     }
     struct mp_reader next;
-    must(!job || mp_map_get(result, "next", 4, &next), "inspect leaves out %llu", (unsigned long long)job->seq);
+    must(!job || mp_map_get(result, "next", 4, &next), "inspect leaves out %llu",
+         (unsigned long long)job->seq);
 }
 
 /* -- dead ---------------------------------------------------------------------------------------------- */
@@ -91,11 +94,12 @@ void audit_dead(struct sim *sim, const struct m_group *group, uint64_t after, st
         const struct m_dead *dead = &group->deads[at];
         must(number(list, "seq") == dead->seq && number(list, "attempts") == dead->attempts &&
                  mp_map_get(list, "code", 4, &code) && code_from(code) == dead->code,
-             "the dead list of %s tells another story of %llu", group->scene->name, (unsigned long long)dead->seq);
+             "the dead list of %s tells another story of %llu", group->scene->name,
+             (unsigned long long)dead->seq);
         mp_skip(&list);
     }
-    must(at == kept || mp_map_get(result, "next", 4, &code), "the dead list of %s lacks %llu", group->scene->name,
-         (unsigned long long)group->deads[at].seq);
+    must(at == kept || mp_map_get(result, "next", 4, &code), "the dead list of %s lacks %llu",
+         group->scene->name, (unsigned long long)group->deads[at].seq);
 }
 
 /* -- stats --------------------------------------------------------------------------------------------- */
@@ -110,8 +114,8 @@ static void audit_bounds(const struct sim *sim, const struct m_group *group)
              group->bytes <= scene->max_backlog_bytes * 2 + sim->scene.options.max_message_bytes + 1024,
          "%zu bytes wait in %s", group->bytes, scene->name);
     /* Ends of connections come on top; but none opens while there are twice as many events as the bound. */
-    must(group->job_count <= scene->max_backlog * 4 + sim->scene.connections * 2 + 1,
-         "%zu events wait in %s", group->job_count, scene->name);
+    must(group->job_count <= scene->max_backlog * 4 + sim->scene.connections * 2 + 1, "%zu events wait in %s",
+         group->job_count, scene->name);
 }
 
 static void audit_member(const struct sim *sim, struct mp_reader map)
@@ -123,12 +127,12 @@ static void audit_member(const struct sim *sim, struct mp_reader map)
     must(member, "stats tell of %s, who is gone", id);
     must(number(map, "held") == member->held, "stats: %s holds %llu, not %u", id,
          (unsigned long long)number(map, "held"), member->held);
-    must(mp_map_get(map, "asking", 6, &asking) && bool_from(asking) == member->is_asking, "stats: %s is %sasking", id,
-         member->is_asking ? "not " : "");
+    must(mp_map_get(map, "asking", 6, &asking) && bool_from(asking) == member->is_asking,
+         "stats: %s is %sasking", id, member->is_asking ? "not " : "");
     must(number(map, "handled") == member->handled, "stats: %s has handled %llu, not %llu", id,
          (unsigned long long)number(map, "handled"), (unsigned long long)member->handled);
-    must(number(map, "heard_ms") == sim->now.mono_ms - member->heard_ms, "stats: %s was heard %llu ms ago", id,
-         (unsigned long long)number(map, "heard_ms"));
+    must(number(map, "heard_ms") == sim->now.mono_ms - member->heard_ms, "stats: %s was heard %llu ms ago",
+         id, (unsigned long long)number(map, "heard_ms"));
     must(number(map, "link") == member->link, "stats: the link of %s", id);
     must(number(map, "per_conn") == member->per_conn && number(map, "lease_ms") == member->lease_ms,
          "stats: the terms of %s", id);
@@ -141,21 +145,27 @@ static void audit_group(struct sim *sim, const struct m_group *group, struct mp_
         const char *key;
         uint64_t due;
     } numbers[] = {
-        {"backlog", group->job_count},       {"held", group->held},         {"received", group->received},
-        {"handled", group->handled},         {"refused", group->refused},   {"dead", group->dead},
+        {"backlog", group->job_count},
+        {"held", group->held},
+        {"received", group->received},
+        {"handled", group->handled},
+        {"refused", group->refused},
+        {"dead", group->dead},
         {"lease_expired", group->lease_expired},
     };
     char full[16];
     struct mp_reader list;
     size_t paused = 0, members = 0;
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        must(number(map, numbers[i].key) == numbers[i].due, "stats of %s: %s is %llu, not %llu", group->scene->name,
-             numbers[i].key, (unsigned long long)number(map, numbers[i].key), (unsigned long long)numbers[i].due);
+        must(number(map, numbers[i].key) == numbers[i].due, "stats of %s: %s is %llu, not %llu",
+             group->scene->name, numbers[i].key, (unsigned long long)number(map, numbers[i].key),
+             (unsigned long long)numbers[i].due);
     text(map, "full", full, sizeof full);
     must(strcmp(full, states[group->state]) == 0, "stats of %s: full is %s, not %s", group->scene->name, full,
          states[group->state]);
-    must(!sim->scene.knows_bytes || number(map, "backlog_bytes") == group->bytes, "stats of %s: %llu bytes, not %zu",
-         group->scene->name, (unsigned long long)number(map, "backlog_bytes"), group->bytes);
+    must(!sim->scene.knows_bytes || number(map, "backlog_bytes") == group->bytes,
+         "stats of %s: %llu bytes, not %zu", group->scene->name,
+         (unsigned long long)number(map, "backlog_bytes"), group->bytes);
     for (size_t i = 0; i < sim->model.open_count; i++)
         paused += (sim->model.open[i]->paused_by & 1u << group->index) != 0;
     must(number(map, "paused_connections") <= paused, "stats of %s: %llu paused, not %zu", group->scene->name,
@@ -190,8 +200,8 @@ void audit_stats(struct sim *sim, struct mp_reader result)
         }
         mp_skip(&list);
     }
-    must(left >= exist || mp_map_get(result, "groups_left_out", 15, &name), "stats tell of %u groups, not %zu", left,
-         exist);
+    must(left >= exist || mp_map_get(result, "groups_left_out", 15, &name),
+         "stats tell of %u groups, not %zu", left, exist);
 }
 
 /* -- the end ------------------------------------------------------------------------------------------- */

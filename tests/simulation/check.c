@@ -9,8 +9,9 @@
 
 void check_session(const struct m_conn *conn, const struct seen_event *seen, uint32_t keys, uint64_t version)
 {
-    must(version == conn->session.version, "the session of %s is told (with event %llu) to have version %llu, not %llu",
-         conn->id, (unsigned long long)seen->seq, (unsigned long long)version,
+    must(version == conn->session.version,
+         "the session of %s is told (with event %llu) to have version %llu, not %llu", conn->id,
+         (unsigned long long)seen->seq, (unsigned long long)version,
          (unsigned long long)conn->session.version);
     for (unsigned key = 0; key < KEY_COUNT; key++) {
         bool is_there = (seen->keys & 1u << key) != 0;
@@ -32,8 +33,8 @@ static void check_event(const struct m_member *member, const struct m_job *job, 
     must(seen->token == event->token && seen->i == event->i, "%llu of %s has another payload or `i`", seq,
          job->group->scene->name);
     must(seen->time_ms == event->wall_ms, "%llu of %s has another time", seq, job->group->scene->name);
-    must(seen->attempt == job->attempt, "%llu of %s is told as attempt %llu, not %u", seq, job->group->scene->name,
-         (unsigned long long)seen->attempt, job->attempt);
+    must(seen->attempt == job->attempt, "%llu of %s is told as attempt %llu, not %u", seq,
+         job->group->scene->name, (unsigned long long)seen->attempt, job->attempt);
     check_session(event->conn, seen, member->keys, seen->version);
 }
 
@@ -46,9 +47,10 @@ static void check_failed(const struct ticket *ticket, const struct reply_seen *s
         const struct seen_failed *got = &seen->failed[i];
         const struct m_failed *due = &result->failed[i];
         must(got->seq == due->seq && due->codes & code_bit(got->code) && got->then == due->then,
-             "turn %llu of %s: failed[%zu] is %llu %s %d, not %llu (codes %llx) %d", (unsigned long long)ticket->turn,
-             ticket->member->id, i, (unsigned long long)got->seq, code_text(got->code), got->then,
-             (unsigned long long)due->seq, (unsigned long long)due->codes, due->then);
+             "turn %llu of %s: failed[%zu] is %llu %s %d, not %llu (codes %llx) %d",
+             (unsigned long long)ticket->turn, ticket->member->id, i, (unsigned long long)got->seq,
+             code_text(got->code), got->then, (unsigned long long)due->seq, (unsigned long long)due->codes,
+             due->then);
     }
     must(seen->failed_count == result->failed_count, "turn %llu of %s: %zu entries failed, not %zu",
          (unsigned long long)ticket->turn, ticket->member->id, seen->failed_count, result->failed_count);
@@ -82,12 +84,13 @@ static void check_turn(struct sim *sim, struct ticket *ticket)
     const struct reply_seen *seen = &sim->seen;
     struct m_member *member = ticket->member;
     check_failed(ticket, seen);
-    must(!seen->is_released, "turn %llu of %s is released at once", (unsigned long long)ticket->turn, member->id);
+    must(!seen->is_released, "turn %llu of %s is released at once", (unsigned long long)ticket->turn,
+         member->id);
     must(!seen->is_pausing || (ticket->was_asked_to_wait && !ticket->may_wait),
          "turn %llu of %s is told to pause, and might wait", (unsigned long long)ticket->turn, member->id);
     if (ticket->is_over) {
-        must(!seen->events_count, "turn %llu of %s is over, and gets events", (unsigned long long)ticket->turn,
-             member->id);
+        must(!seen->events_count, "turn %llu of %s is over, and gets events",
+             (unsigned long long)ticket->turn, member->id);
         return;
     }
     must(member->is_asking && member->ticket == ticket->number, "%s gets a reply that it does not wait for",
@@ -151,8 +154,8 @@ static void check_result(struct sim *sim, struct ticket *ticket, size_t index, c
          "operation %zu (kind %d) matched %llu, not %llu", index, op->kind, (unsigned long long)seen->matched,
          (unsigned long long)due->matched);
     must(!due->has_version || (seen->has_version && seen->version == due->version),
-         "operation %zu (kind %d): version %llu, not %llu", index, op->kind, (unsigned long long)seen->version,
-         (unsigned long long)due->version);
+         "operation %zu (kind %d): version %llu, not %llu", index, op->kind,
+         (unsigned long long)seen->version, (unsigned long long)due->version);
     must(!due->has_first || (seen->has_first && seen->first == due->is_first), "an answer was%s the first",
          seen->first ? "" : " not");
     result_checked(sim, ticket, op, due, seen);
@@ -197,12 +200,13 @@ static void check_reply(struct sim *sim, const struct effect *effect)
     if (ticket->is_now)
         sim->now_owed--;
     reply_read(seen, sim->spelling.epoch, effect->body, effect->len);
-    must(seen->id == ticket->plan->id || ticket->plan->flaw == FLAW_CUT || ticket->plan->flaw == FLAW_TOO_LONG,
-         "a reply has the id %llu",
-         (unsigned long long)seen->id);
+    must(seen->id == ticket->plan->id || ticket->plan->flaw == FLAW_CUT ||
+             ticket->plan->flaw == FLAW_TOO_LONG,
+         "a reply has the id %llu", (unsigned long long)seen->id);
     if (ticket->want == WANT_REFUSAL) {
-        must(seen->is_refusal && ticket->codes & code_bit(seen->code), "ticket %llu is %s `%s`; expected: one of %llx",
-             (unsigned long long)ticket->number, seen->is_refusal ? "refused with" : "not refused, but",
+        must(seen->is_refusal && ticket->codes & code_bit(seen->code),
+             "ticket %llu is %s `%s`; expected: one of %llx", (unsigned long long)ticket->number,
+             seen->is_refusal ? "refused with" : "not refused, but",
              seen->is_refusal ? code_text(seen->code) : "", (unsigned long long)ticket->codes);
         count_code(sim->summary, seen->code);
     } else if (ticket->want == WANT_RESULTS) {
@@ -210,8 +214,8 @@ static void check_reply(struct sim *sim, const struct effect *effect)
     } else if (ticket->want == WANT_SAME) {
         check_same(sim, ticket);
     } else {
-        must(!seen->is_refusal && seen->has_turn && seen->turn == ticket->turn,
-             "turn %llu of %s is %s `%s`", (unsigned long long)ticket->turn, ticket->member->id,
+        must(!seen->is_refusal && seen->has_turn && seen->turn == ticket->turn, "turn %llu of %s is %s `%s`",
+             (unsigned long long)ticket->turn, ticket->member->id,
              seen->is_refusal ? "refused with" : "answered as another one",
              seen->is_refusal ? code_text(seen->code) : "");
         if (ticket->want == WANT_TURN)
@@ -305,7 +309,8 @@ static void check_effect(struct sim *sim, const struct effect *effect, bool in_o
              conn->id, (unsigned long long)effect->welcomed);
         break;
     case EFFECT_DELIVER_BATCH:
-        model_delivered_batch(&sim->model, conn, effect->push, sim->tokens + effect->tokens, effect->tokens_count);
+        model_delivered_batch(&sim->model, conn, effect->push, sim->tokens + effect->tokens,
+                              effect->tokens_count);
         break;
     case EFFECT_CLOSED:
         if (sim->is_stopping && !conn->is_closing)
@@ -317,10 +322,12 @@ static void check_effect(struct sim *sim, const struct effect *effect, bool in_o
         check_reply(sim, effect);
         break;
     case EFFECT_ABANDON:
-        must(open_ticket(sim, effect->ticket)->want == WANT_TURN, "the core abandons a ticket that is no turn's");
-        must(sim->tickets[effect->ticket]->is_abandoned, "the core abandons ticket %llu, and nothing took its place",
-             (unsigned long long)effect->ticket);
+        must(open_ticket(sim, effect->ticket)->want == WANT_TURN,
+             "the core abandons a ticket that is no turn's");
+        must(sim->tickets[effect->ticket]->is_abandoned,
+             "the core abandons ticket %llu, and nothing took its place", (unsigned long long)effect->ticket);
         sim->tickets[effect->ticket]->state = TICKET_ABANDONED;
+        sim->abandoned_owed--;
         break;
     case EFFECT_PAUSE:
         model_paused(&sim->model, conn);
@@ -345,13 +352,14 @@ void check_effects(struct sim *sim, bool in_order)
         for (size_t i = 0; i < sim->model.open_count; i++) {
             const struct m_conn *conn = sim->model.open[i];
             for (size_t k = 0; k < conn->expects_count; k++)
-                must(conn->expects[k].is_batched, "%s did not get what it should: kind %d, i %llu, code %s", conn->id,
-                     conn->expects[k].kind, (unsigned long long)conn->expects[k].i,
+                must(conn->expects[k].is_batched, "%s did not get what it should: kind %d, i %llu, code %s",
+                     conn->id, conn->expects[k].kind, (unsigned long long)conn->expects[k].i,
                      code_text(conn->expects[k].code));
         }
     }
     must(!sim->model.expected, "%zu deliveries did not come", sim->model.expected);
     must(!sim->model.closing, "%zu connections were not closed", sim->model.closing);
     must(!sim->now_owed, "%zu replies did not come", sim->now_owed);
+    must(!sim->abandoned_owed, "nobody is told that a request is abandoned");
     model_check_paused(&sim->model);
 }

@@ -208,8 +208,7 @@ static void begin_turn(struct sim *sim, struct ticket *ticket, bool is_tcp)
 {
     const struct m_member *member = model_member(&sim->model, ticket->plan->member);
     struct ticket *waiting = member && member->is_asking ? sim->tickets[member->ticket] : NULL;
-    struct turn_outcome outcome =
-        model_turn(&sim->model, ticket->plan, ticket->number, ticket->link, is_tcp);
+    struct turn_outcome outcome = model_turn(&sim->model, ticket->plan, ticket->number, ticket->link, is_tcp);
     ticket->member = outcome.member;
     ticket->result = outcome.result;
     ticket->turn = ticket->plan->turn;
@@ -220,8 +219,10 @@ static void begin_turn(struct sim *sim, struct ticket *ticket, bool is_tcp)
     }
     ticket->want = outcome.fate == TURN_IS_NEW || outcome.took_over ? WANT_TURN : WANT_REPEAT;
     ticket->is_released = outcome.is_released;
-    if (outcome.took_over)
+    if (outcome.took_over) {
         waiting->is_abandoned = true;
+        sim->abandoned_owed++;
+    }
     bool may_come_later = ticket->want == WANT_TURN;
     if (may_come_later && ticket->was_asked_to_wait && !ticket->may_wait) {
         may_come_later = false; /* the core ends the turn of the loop for that */
@@ -244,8 +245,8 @@ static void on_turn_over(void *arg, uint64_t number)
     ticket->is_now = true;
 }
 
-struct ticket *input_request(struct sim *sim, struct plan *plan, struct process *process, uint64_t link, bool is_tcp,
-                             bool is_lost)
+struct ticket *input_request(struct sim *sim, struct plan *plan, struct process *process, uint64_t link,
+                             bool is_tcp, bool is_lost)
 {
     begin(sim);
     if (!plan->bytes)

@@ -64,16 +64,15 @@ static void run_one(const struct wish *wish, struct job *job, uint64_t seed)
 {
     job->seed = seed;
     alarm(SEED_SECONDS);
-    struct run_result result =
-        run_seed(seed, wish->inputs, wish->is_verbose ? 0 : UINT64_MAX, &job->summary);
+    struct run_result result = run_seed(seed, wish->inputs, wish->is_verbose ? 0 : UINT64_MAX, &job->summary);
     if (result.is_good) {
         job->passed++;
         return;
     }
     job->failed++;
     if (wish->is_verbose)
-        printf("seed %llu fails at step %llu: %s\n", (unsigned long long)seed, (unsigned long long)result.step,
-               result.text);
+        printf("seed %llu fails at step %llu: %s\n", (unsigned long long)seed,
+               (unsigned long long)result.step, result.text);
     else
         tell_failure(wish, seed, &result);
 }
@@ -129,10 +128,10 @@ static void run_jobs(const struct wish *wish, struct job *jobs)
 static bool read_wish(struct wish *wish, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"seeds", required_argument, NULL, 's'},  {"first", required_argument, NULL, 'f'},
+        {"seeds", required_argument, NULL, 's'},   {"first", required_argument, NULL, 'f'},
         {"minutes", required_argument, NULL, 'm'}, {"jobs", required_argument, NULL, 'j'},
-        {"inputs", required_argument, NULL, 'i'}, {"seed", required_argument, NULL, 'o'},
-        {"verbose", no_argument, NULL, 'v'},      {"quota", no_argument, NULL, 'q'},
+        {"inputs", required_argument, NULL, 'i'},  {"seed", required_argument, NULL, 'o'},
+        {"verbose", no_argument, NULL, 'v'},       {"quota", no_argument, NULL, 'q'},
         {"until-failure", no_argument, NULL, 'u'}, {NULL, 0, NULL, 0},
     };
     *wish = (struct wish){.first = 1, .seeds = 2000, .inputs = 2000, .jobs = 2};

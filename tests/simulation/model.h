@@ -1,12 +1,12 @@
 #ifndef SLUICE_TESTS_SIMULATION_MODEL_H
 #define SLUICE_TESTS_SIMULATION_MODEL_H
 
-/* model: what must be true of the broker, told in the words of the contract and kept in the simplest form that
- * answers the questions: no lists of who is ready, no timers; what it wants to know it looks for.
+/* model: what must be true of the broker, told in the words of the contract and kept in the simplest form
+ * that answers the questions: no lists of who is ready, no timers; what it wants to know it looks for.
  *
- * It is told each input after the core has had it. What the core is free to choose (who gets which event) it is
- * told as well, and says whether that was allowed; everything else it foretells: deliveries, results, refusals.
- * What it does not accept ends the seed, see fail.h. */
+ * It is told each input after the core has had it. What the core is free to choose (who gets which event) it
+ * is told as well, and says whether that was allowed; everything else it foretells: deliveries, results,
+ * refusals. What it does not accept ends the seed, see fail.h. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,7 +33,7 @@ enum expect_kind { EXPECT_WELCOME, EXPECT_PONG, EXPECT_PUSH, EXPECT_ANSWER, EXPE
 struct m_expect {
     enum expect_kind kind;
     enum word_push push;
-    bool is_batched; /* it comes in a batch of `push`, some time */
+    bool is_batched;       /* it comes in a batch of `push`, some time */
     enum word_event event; /* ANSWER, ERROR: what it is about; EVENT_COUNT: not told */
     uint64_t token;        /* payload of pushes and answers, message of a member's refusal */
     enum code code;        /* ERROR */
@@ -63,11 +63,11 @@ struct m_conn {
     uint64_t number;
     char id[48];
     void *peer;
-    bool is_open;    /* filters see it */
-    bool is_leaving; /* the step under way closes it */
-    bool is_closing; /* it has; the core must do so */
+    bool is_open;         /* filters see it */
+    bool is_leaving;      /* the step under way closes it */
+    bool is_closing;      /* it has; the core must do so */
     uint64_t close_place; /* told before: among those that one operation closes, the core chooses the order */
-    unsigned events; /* that are left of it: its session lives as long */
+    unsigned events;      /* that are left of it: its session lives as long */
     struct m_session session;
     struct m_question *questions; /* open ones */
     size_t questions_count, questions_cap;
@@ -86,7 +86,7 @@ struct m_conn {
 struct m_event {
     struct m_conn *conn;
     enum word_event event;
-    uint64_t token; /* its payload */
+    uint64_t token;       /* its payload */
     uint64_t question, i; /* 0: it asks nothing */
     unsigned jobs;
     bool has_failed;
@@ -104,10 +104,10 @@ struct m_job {
     unsigned attempt;
     bool is_suspect, is_stale;
     uint64_t suspect_ms;
-    struct m_member *member; /* HELD */
+    struct m_member *member;             /* HELD */
     uint64_t lease_end_ms, lease_serial; /* of those that end at once, the one that began first is first */
-    size_t bytes; /* where the scene knows */
-    const struct m_member *taken_from; /* an earlier one took it along, in the turn with this serial */
+    size_t bytes;                        /* where the scene knows */
+    const struct m_member *taken_from;   /* an earlier one took it along, in the turn with this serial */
     uint64_t taken_serial;
     struct m_job *lane_next;
     struct m_job *prev, *next; /* of the group */
@@ -221,7 +221,8 @@ void model_deinit(struct model *model);
 
 /* Whether a connection that opens now is let in. */
 bool model_may_open(const struct model *model);
-struct m_conn *model_opened(struct model *model, void *peer, const char *id, uint64_t number, bool is_welcomed);
+struct m_conn *model_opened(struct model *model, void *peer, const char *id, uint64_t number,
+                            bool is_welcomed);
 struct m_conn *model_conn(const struct model *model, uint64_t number);
 
 /* It has ended. @by_core: the core closes it, and delivers first what is expected. */
@@ -229,7 +230,8 @@ void model_closed(struct model *model, struct m_conn *conn, bool by_core);
 void model_close_came(struct model *model, struct m_conn *conn);
 
 /* A message of a client; @token: its payload; @i: 0 when it asks nothing. */
-void model_message(struct model *model, struct m_conn *conn, enum word_event event, uint64_t token, uint64_t i);
+void model_message(struct model *model, struct m_conn *conn, enum word_event event, uint64_t token,
+                   uint64_t i);
 
 /* One that the broker refuses, whatever is in it. */
 void model_refused_message(struct model *model, struct m_conn *conn, enum code code, enum word_event event,
@@ -249,8 +251,8 @@ void model_expect_error(struct model *model, struct m_conn *conn, enum code code
 void model_delivered(struct model *model, struct m_conn *conn, const struct m_expect *got, bool in_order);
 
 /* It got a batch of these payloads. */
-void model_delivered_batch(struct model *model, struct m_conn *conn, enum word_push push, const uint64_t *tokens,
-                           size_t count);
+void model_delivered_batch(struct model *model, struct m_conn *conn, enum word_push push,
+                           const uint64_t *tokens, size_t count);
 
 /* Payloads of @push that wait for it. */
 size_t model_batched(const struct m_conn *conn, enum word_push push);

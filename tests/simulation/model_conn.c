@@ -41,7 +41,8 @@ static void conn_leave(struct model *model, struct m_conn *conn)
     conn->is_leaving = false;
 }
 
-struct m_conn *model_opened(struct model *model, void *peer, const char *id, uint64_t number, bool is_welcomed)
+struct m_conn *model_opened(struct model *model, void *peer, const char *id, uint64_t number,
+                            bool is_welcomed)
 {
     must(model_may_open(model), "a connection was let in while a group that lists @connect refuses");
     must(number >= model->conns_count, "the connection %s has the number of an earlier one", id);
@@ -120,7 +121,8 @@ void model_question_close(struct m_conn *conn, struct m_question *question)
     memmove(question, question + 1, (--conn->questions_count - place) * sizeof(*question));
 }
 
-static struct m_question *question_open(struct model *model, struct m_conn *conn, enum word_event event, uint64_t i)
+static struct m_question *question_open(struct model *model, struct m_conn *conn, enum word_event event,
+                                        uint64_t i)
 {
     struct m_question *question = arena_add(&model->arena, conn, questions);
     *question = (struct m_question){
@@ -158,7 +160,8 @@ static bool nobody_listens(const struct model *model, enum word_event event)
     return model->announced_until_ms > model->now_ms; /* else the subscriber may listen to anything */
 }
 
-void model_message(struct model *model, struct m_conn *conn, enum word_event event, uint64_t token, uint64_t i)
+void model_message(struct model *model, struct m_conn *conn, enum word_event event, uint64_t token,
+                   uint64_t i)
 {
     if (i && !may_ask(model, conn, event, i))
         return;
@@ -236,8 +239,8 @@ void model_delivered(struct model *model, struct m_conn *conn, const struct m_ex
     model->expected--;
 }
 
-void model_delivered_batch(struct model *model, struct m_conn *conn, enum word_push push, const uint64_t *tokens,
-                           size_t tokens_count)
+void model_delivered_batch(struct model *model, struct m_conn *conn, enum word_push push,
+                           const uint64_t *tokens, size_t tokens_count)
 {
     size_t place = 0;
     (void)model;
@@ -247,8 +250,9 @@ void model_delivered_batch(struct model *model, struct m_conn *conn, enum word_p
             place++;
         must(place < conn->expects_count, "%s gets a batch of %s that has %zu payloads too many", conn->id,
              PUSHES[push], tokens_count - i);
-        must(conn->expects[place].token == tokens[i], "%s gets %llu in a batch of %s where %llu is next", conn->id,
-             (unsigned long long)tokens[i], PUSHES[push], (unsigned long long)conn->expects[place].token);
+        must(conn->expects[place].token == tokens[i], "%s gets %llu in a batch of %s where %llu is next",
+             conn->id, (unsigned long long)tokens[i], PUSHES[push],
+             (unsigned long long)conn->expects[place].token);
         expect_remove(conn, place);
     }
 }
@@ -275,7 +279,8 @@ void model_paused(struct model *model, struct m_conn *conn)
 void model_resumed(struct model *model, struct m_conn *conn)
 {
     must(conn->is_paused, "%s is resumed, and was not paused", conn->id);
-    must(!conn->paused_by || conn->may_resume, "%s is resumed while the group that it fills is full", conn->id);
+    must(!conn->paused_by || conn->may_resume, "%s is resumed while the group that it fills is full",
+         conn->id);
     conn->is_paused = false;
     conn->has_resumed = conn->paused_by != 0;
     count(model->summary, COUNT_CONN_RESUMED);
@@ -285,8 +290,9 @@ void model_check_paused(const struct model *model)
 {
     for (size_t i = 0; i < model->open_count; i++) {
         const struct m_conn *conn = model->open[i];
-        must(!conn->is_paused || conn->paused_by, "%s is paused, and no group that it filled is full any more",
-             conn->id);
-        must(conn->is_paused || !conn->paused_by || conn->has_resumed, "%s is not paused, and has filled a group", conn->id);
+        must(!conn->is_paused || conn->paused_by,
+             "%s is paused, and no group that it filled is full any more", conn->id);
+        must(conn->is_paused || !conn->paused_by || conn->has_resumed,
+             "%s is not paused, and has filled a group", conn->id);
     }
 }

@@ -128,13 +128,14 @@ static void change(struct model *model, struct m_group *group, enum group_state 
 {
     static const enum count counts[3][3] = {
         [GROUP_OPEN] = {[GROUP_PAUSING] = COUNT_GROUP_PAUSING, [GROUP_REFUSING] = COUNT_GROUP_REFUSING},
-        [GROUP_PAUSING] = {[GROUP_OPEN] = COUNT_GROUP_PAUSING_OPEN,
-                           [GROUP_REFUSING] = COUNT_GROUP_PAUSING_REFUSING},
+        [GROUP_PAUSING] =
+            {[GROUP_OPEN] = COUNT_GROUP_PAUSING_OPEN, [GROUP_REFUSING] = COUNT_GROUP_PAUSING_REFUSING},
         [GROUP_REFUSING] = {[GROUP_OPEN] = COUNT_GROUP_REFUSING_OPEN},
     };
     static const char *const names[] = {"open", "pausing", "refusing"};
     if (model->is_verbose)
-        printf("                   %s is %s with %zu events\n", group->scene->name, names[state], group->backlog);
+        printf("                   %s is %s with %zu events\n", group->scene->name, names[state],
+               group->backlog);
     count(model->summary, counts[group->state][state]);
     if (group->state == GROUP_OPEN) {
         group->full_ms = model->now_ms;
@@ -152,6 +153,7 @@ void model_check_full(struct model *model, struct m_group *group)
         change(model, group, group->scene->refuses_when_full ? GROUP_REFUSING : GROUP_PAUSING);
     if (group->state != GROUP_OPEN && is_low(group))
         change(model, group, GROUP_OPEN);
-    if (group->state == GROUP_PAUSING && (is_full(group, 2) || model->now_ms >= group->full_ms + pause_max_ms))
+    if (group->state == GROUP_PAUSING &&
+        (is_full(group, 2) || model->now_ms >= group->full_ms + pause_max_ms))
         change(model, group, GROUP_REFUSING);
 }

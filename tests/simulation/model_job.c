@@ -245,14 +245,14 @@ struct m_job *model_hand_out(struct model *model, struct m_member *member, uint6
          job->member->id);
     must(job->due_ms <= model->now_ms, "%s is handed %llu, which is to wait %llu ms more", member->id,
          (unsigned long long)seq, (unsigned long long)(job->due_ms - model->now_ms));
-    must(member->patterns & patterns_of(job->event->event), "%s is handed %llu, which it does not list", member->id,
-         (unsigned long long)seq);
+    must(member->patterns & patterns_of(job->event->event), "%s is handed %llu, which it does not list",
+         member->id, (unsigned long long)seq);
     for (const struct m_job *earlier = job->event->conn->lanes[group->index].first; earlier != job;
          earlier = earlier->lane_next) {
         must(earlier->state == JOB_HELD, "%s is handed %llu before %llu of the same connection", member->id,
              (unsigned long long)seq, (unsigned long long)earlier->seq);
-        must(earlier->member == member, "%s is handed %llu while %s holds %llu of the same connection", member->id,
-             (unsigned long long)seq, earlier->member->id, (unsigned long long)earlier->seq);
+        must(earlier->member == member, "%s is handed %llu while %s holds %llu of the same connection",
+             member->id, (unsigned long long)seq, earlier->member->id, (unsigned long long)earlier->seq);
         beside++;
     }
     must(beside < member->per_conn, "%s is handed %llu, and holds %u of this connection", member->id,
@@ -264,8 +264,8 @@ struct m_job *model_hand_out(struct model *model, struct m_member *member, uint6
          (unsigned long long)seq, attempt, job->attempt + 1);
     must(attempt <= group->scene->max_attempts, "%s is handed %llu as attempt %u", member->id,
          (unsigned long long)seq, attempt);
-    must(member->held < member->max, "%s is handed %llu, and holds %u already", member->id, (unsigned long long)seq,
-         member->held);
+    must(member->held < member->max, "%s is handed %llu, and holds %u already", member->id,
+         (unsigned long long)seq, member->held);
 
     job->state = JOB_HELD;
     job->member = member;

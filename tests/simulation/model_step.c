@@ -147,7 +147,8 @@ static bool fail(struct op_result *result, enum code code)
     return false;
 }
 
-static struct m_session updated(const struct model *model, const struct op *op, const struct m_session *session)
+static struct m_session updated(const struct model *model, const struct op *op,
+                                const struct m_session *session)
 {
     struct m_session next = *session;
     enum word_key key = op->kind == OP_SET_TEXT ? KEY_TEXT : op->key;
@@ -162,7 +163,8 @@ static struct m_session updated(const struct model *model, const struct op *op, 
     return next;
 }
 
-static bool run_update(struct model *model, const struct op *op, const struct m_job *job, struct op_result *result)
+static bool run_update(struct model *model, const struct op *op, const struct m_job *job,
+                       struct op_result *result)
 {
     size_t matched = find_targets(model, op, job, true);
     if (op->kind == OP_IF_VERSION && matched && model->found[0]->session.version != op->token)
@@ -182,7 +184,8 @@ static bool run_update(struct model *model, const struct op *op, const struct m_
 
 /* -- send, answer, close, batch ------------------------------------------------------------------------ */
 
-static bool run_send(struct model *model, const struct op *op, const struct m_job *job, struct op_result *result)
+static bool run_send(struct model *model, const struct op *op, const struct m_job *job,
+                     struct op_result *result)
 {
     size_t found = find_targets(model, op, job, false);
     struct m_effect effect = {.kind = EFFECT_EXPECT};
@@ -202,7 +205,8 @@ static bool run_send(struct model *model, const struct op *op, const struct m_jo
     return true;
 }
 
-static bool run_answer(struct model *model, const struct op *op, const struct m_job *job, struct op_result *result)
+static bool run_answer(struct model *model, const struct op *op, const struct m_job *job,
+                       struct op_result *result)
 {
     bool is_own = op->target == TARGET_OWN;
     if (is_own && (!job || !job->event->question))
@@ -210,7 +214,8 @@ static bool run_answer(struct model *model, const struct op *op, const struct m_
     struct m_conn *conn = one(model, op, job);
     struct m_question *question = NULL;
     if (conn && conn->is_open && !conn->is_leaving)
-        question = is_own ? model_question_by_serial(conn, job->event->question) : model_question(conn, op->i);
+        question =
+            is_own ? model_question_by_serial(conn, job->event->question) : model_question(conn, op->i);
     /* Named by `conn` and `i`, it is the event's own question that is meant, if that had this `i`. */
     if (question && job && job->event->question && conn == job->event->conn && question->i == job->event->i &&
         question->serial != job->event->question)
@@ -224,12 +229,14 @@ static bool run_answer(struct model *model, const struct op *op, const struct m_
                               .token = op->token,
                               .i = question->i};
     question->is_answered = true;
-    note_effect(model, (struct m_effect){
-                           .kind = EFFECT_ANSWER, .conn = conn, .expect = expect, .question = question->serial});
+    note_effect(model,
+                (struct m_effect){
+                    .kind = EFFECT_ANSWER, .conn = conn, .expect = expect, .question = question->serial});
     return true;
 }
 
-static bool run_close(struct model *model, const struct op *op, const struct m_job *job, struct op_result *result)
+static bool run_close(struct model *model, const struct op *op, const struct m_job *job,
+                      struct op_result *result)
 {
     result->matched = find_targets(model, op, job, false);
     result->has_matched = true;

@@ -35,7 +35,9 @@ static void look_at_group(struct due *due, struct m_group *group, const struct c
     if (!group->exists)
         return;
     if (group->state == GROUP_PAUSING)
-        consider(due, (struct due){.what = DUE_PAUSE, .at_ms = group->full_ms + options->group_pause_max_ms, .group = group});
+        consider(due, (struct due){.what = DUE_PAUSE,
+                                   .at_ms = group->full_ms + options->group_pause_max_ms,
+                                   .group = group});
     for (unsigned p = 0; p < PATTERN_COUNT; p++) {
         struct due pattern = {.what = DUE_PATTERN, .at_ms = group->until_ms[p], .group = group, .pattern = p};
         if (pattern.at_ms && pattern.at_ms <= now_ms)
@@ -66,12 +68,15 @@ static struct due find_due(struct model *model)
         if (member->grace_end_ms)
             consider(&due, grace);
         if (!member->held && !member->is_asking)
-            consider(&due, (struct due){.what = DUE_SILENCE, .at_ms = member->heard_ms + MEMBER_SILENT_MS, .member = member});
+            consider(&due, (struct due){.what = DUE_SILENCE,
+                                        .at_ms = member->heard_ms + MEMBER_SILENT_MS,
+                                        .member = member});
     }
     for (size_t i = 1; i < model->conns_count; i++) {
         struct m_conn *conn = model->conns[i];
         if (conn && conn->session.timed_end_ms != NEVER && model_conn_kept(conn))
-            consider(&due, (struct due){.what = DUE_FIELD, .at_ms = conn->session.timed_end_ms, .conn = conn});
+            consider(&due,
+                     (struct due){.what = DUE_FIELD, .at_ms = conn->session.timed_end_ms, .conn = conn});
     }
     return due;
 }
@@ -171,8 +176,8 @@ void model_tick(struct model *model, uint64_t now_ms, uint64_t wall_ms)
 static bool could_have(const struct model *model, const struct m_member *member, const struct m_job *job)
 {
     unsigned beside = 0;
-    if (job->state != JOB_WAITS || job->due_ms > model->now_ms || member->held >= member->max || !member->link ||
-        member->has_suspect || !(member->patterns & patterns_of(job->event->event)))
+    if (job->state != JOB_WAITS || job->due_ms > model->now_ms || member->held >= member->max ||
+        !member->link || member->has_suspect || !(member->patterns & patterns_of(job->event->event)))
         return false;
     if (job->is_suspect && member->held)
         return false;
@@ -203,7 +208,8 @@ void model_check_progress(const struct model *model)
         const struct m_member *member = model->members[i];
         if (!member->is_asking)
             continue;
-        must(member->ask_until_ms > model->now_ms, "the turn of %s waits for longer than it asked to", member->id);
+        must(member->ask_until_ms > model->now_ms, "the turn of %s waits for longer than it asked to",
+             member->id);
         if (member->group->job_count == member->group->held || may_be_draining(model, member))
             continue;
         for (const struct m_job *job = member->group->first; job; job = job->next)

@@ -24,7 +24,8 @@ static enum code entry_flaw(const struct entry *entry)
     }
 }
 
-static void add_failed(struct model *model, struct m_result *result, uint64_t seq, uint64_t codes, enum then then)
+static void add_failed(struct model *model, struct m_result *result, uint64_t seq, uint64_t codes,
+                       enum then then)
 {
     *arena_add(&model->arena, result, failed) = (struct m_failed){.seq = seq, .codes = codes, .then = then};
     for (unsigned code = 0; code < CODE_COUNT; code++) {
@@ -59,16 +60,17 @@ static void refuse_event(struct model *model, struct m_job *job, uint64_t token)
     struct m_question *question =
         event->question ? model_question_by_serial(event->conn, event->question) : NULL;
     if (question) {
-        model_expect(model, event->conn,
-                     (struct m_expect){
-                         .kind = EXPECT_ERROR, .event = event->event, .token = token, .i = event->i});
+        model_expect(
+            model, event->conn,
+            (struct m_expect){.kind = EXPECT_ERROR, .event = event->event, .token = token, .i = event->i});
         count(model->summary, COUNT_QUESTION_REFUSED);
         model_question_close(event->conn, question);
     }
     model_job_done(model, job, true);
 }
 
-static void apply_ops(struct model *model, struct m_result *result, struct m_job *job, const struct entry *entry)
+static void apply_ops(struct model *model, struct m_result *result, struct m_job *job,
+                      const struct entry *entry)
 {
     struct op_result ran;
     step_model_begin(model);
@@ -208,7 +210,8 @@ struct turn_outcome model_turn(struct model *model, const struct plan *plan, uin
     if (!member || strcmp(member->client, plan->client) != 0)
         codes |= code_bit(CODE_UNKNOWN_MEMBER);
     bool is_next = member && plan->turn == member->turn + 1;
-    bool is_repeat = member && plan->turn && plan->turn == member->turn && plan->done_hash == member->done_hash;
+    bool is_repeat =
+        member && plan->turn && plan->turn == member->turn && plan->done_hash == member->done_hash;
     if (!codes && !is_next && !is_repeat)
         codes |= code_bit(CODE_BAD_TURN);
     if (codes)

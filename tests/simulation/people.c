@@ -21,7 +21,7 @@ static uint64_t new_i(struct sim *sim, struct client *client)
 
 static void client_speaks(struct sim *sim, struct client *client)
 {
-    static const enum word_event events[] = {EVENT_SAY, EVENT_SAY, EVENT_MOVE, EVENT_ASK, EVENT_ASK,
+    static const enum word_event events[] = {EVENT_SAY, EVENT_SAY, EVENT_MOVE, EVENT_ASK,    EVENT_ASK,
                                              EVENT_JOB, EVENT_JOB, EVENT_RARE, EVENT_UNHEARD};
     if (sim_chance(sim, 10)) {
         input_bad_message(sim, client, sim_between(sim, 0, 2));
@@ -36,7 +36,8 @@ static void client_speaks(struct sim *sim, struct client *client)
 void clients_act(struct sim *sim)
 {
     if (sim->clients_count < sim->scene.connections &&
-        (!sim->clients_count || sim_chance(sim, sim->clients_count < sim->scene.connections / 2 ? 300 : 60))) {
+        (!sim->clients_count ||
+         sim_chance(sim, sim->clients_count < sim->scene.connections / 2 ? 300 : 60))) {
         input_open(sim);
         return;
     }
@@ -93,7 +94,11 @@ static void look(struct sim *sim)
 {
     struct plan *plan = new_plan(sim);
     unsigned roll = sim_between(sim, 0, 9);
-    struct op *op = add_op(sim, plan, roll < 4 ? OP_INSPECT : roll < 6 ? OP_DEAD : roll < 8 ? OP_STATS : OP_GET);
+    struct op *op = add_op(sim, plan,
+                           roll < 4   ? OP_INSPECT
+                           : roll < 6 ? OP_DEAD
+                           : roll < 8 ? OP_STATS
+                                      : OP_GET);
     if (op->kind == OP_INSPECT || op->kind == OP_DEAD)
         op->group = some_group(sim);
     if (op->kind == OP_INSPECT && sim_chance(sim, 200))
@@ -134,7 +139,8 @@ static void repeat(struct sim *sim)
                      sim->operator_count - last->sender_number < options->stored_replies;
     unsigned roll = sim_between(sim, 0, 2);
     struct plan *plan = new_plan(sim);
-    *add_op(sim, plan, OP_SEND) = (struct op){.kind = OP_SEND, .target = TARGET_EVERYBODY, .token = sim_token(sim)};
+    *add_op(sim, plan, OP_SEND) =
+        (struct op){.kind = OP_SEND, .target = TARGET_EVERYBODY, .token = sim_token(sim)};
     if (roll == 1 && is_stored) {
         plan->id = last->id;
         plan->is_reused = true;

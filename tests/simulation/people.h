@@ -1,8 +1,8 @@
 #ifndef SLUICE_TESTS_SIMULATION_PEOPLE_H
 #define SLUICE_TESTS_SIMULATION_PEOPLE_H
 
-/* people: those who are no members: clients at their connections, and an operator who sends ordinary requests,
- * looks into groups, and makes every mistake once. */
+/* people: those who are no members: clients at their connections, and an operator who sends ordinary
+ * requests, looks into groups, and makes every mistake once. */
 
 #include "sim.h"
 

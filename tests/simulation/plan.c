@@ -36,7 +36,8 @@ static void put_conn(struct buf *out, const struct spelling *spelling, uint64_t 
     mp_put_text(out, id);
 }
 
-static void put_target(struct pairs *pairs, const struct op *op, const struct spelling *spelling, uint64_t own)
+static void put_target(struct pairs *pairs, const struct op *op, const struct spelling *spelling,
+                       uint64_t own)
 {
     if (op->target == TARGET_OWN || op->target == TARGET_CONN) {
         put_conn(pair(pairs, "conn"), spelling, op->target == TARGET_OWN ? own : op->conn);
@@ -50,7 +51,7 @@ static void put_target(struct pairs *pairs, const struct op *op, const struct sp
 }
 
 /* {operator: {key: number}} */
-static void put_update(struct pairs *pairs, const char *operator, const char *key, uint64_t number)
+static void put_update(struct pairs *pairs, const char *operator, const char * key, uint64_t number)
 {
     mp_put_map(pair(pairs, "update"), 1);
     mp_put_text(pairs->out, operator);
@@ -83,7 +84,8 @@ static void put_texts(struct buf *out, const char *const *texts, unsigned count,
     mp_close_array(out, mark, put);
 }
 
-static void put_update_op(struct pairs *pairs, const struct op *op, const struct spelling *spelling, uint64_t own)
+static void put_update_op(struct pairs *pairs, const struct op *op, const struct spelling *spelling,
+                          uint64_t own)
 {
     mp_put_text(pair(pairs, "op"), "update");
     put_target(pairs, op, spelling, own);
@@ -313,11 +315,11 @@ static void put_error(struct pairs *pairs, const struct entry *entry)
     put_message(pairs->out, entry->token);
 }
 
-static void put_entry(struct buf *out, const struct entry *entry, const struct spelling *spelling, bool has_seq)
+static void put_entry(struct buf *out, const struct entry *entry, const struct spelling *spelling,
+                      bool has_seq)
 {
     struct pairs pairs = pairs_open(out);
-    bool has_ops =
-        entry->kind == ENTRY_OPS || entry->kind == ENTRY_TWO || entry->kind == ENTRY_UNKNOWN_KEY;
+    bool has_ops = entry->kind == ENTRY_OPS || entry->kind == ENTRY_TWO || entry->kind == ENTRY_UNKNOWN_KEY;
     if (has_seq)
         mp_put_uint(pair(&pairs, "seq"), entry->seq);
     if (has_ops)
@@ -413,7 +415,8 @@ bool plan_changes(const struct plan *plan)
 {
     for (size_t i = 0; i < plan->ops_count; i++) {
         enum op_kind kind = plan->ops[i].kind;
-        if ((op_is_effect(kind) && kind != OP_UNKNOWN) || kind == OP_JOIN || kind == OP_LEAVE || kind == OP_EXTEND)
+        if ((op_is_effect(kind) && kind != OP_UNKNOWN) || kind == OP_JOIN || kind == OP_LEAVE ||
+            kind == OP_EXTEND)
             return true;
     }
     return false;

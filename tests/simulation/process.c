@@ -16,7 +16,8 @@ static void choose_terms(struct sim *sim, struct process *process)
         process->patterns &= (uint32_t)random_next(&sim->random);
     if (!process->patterns)
         process->patterns = group->patterns;
-    process->keys = sim_chance(sim, 600) ? KEYS_ALL : (uint32_t)random_next(&sim->random) & ((1u << KEY_COUNT) - 1);
+    process->keys =
+        sim_chance(sim, 600) ? KEYS_ALL : (uint32_t)random_next(&sim->random) & ((1u << KEY_COUNT) - 1);
     process->lease_ms = sim_between(sim, 100, scene->lease_ms * 2);
     process->per_conn = sim_between(sim, 1, scene->per_conn_max);
     process->max = sim_chance(sim, 30) ? 0 : sim_between(sim, 1, sim_chance(sim, 700) ? 8 : 200);
@@ -27,7 +28,8 @@ static void choose_terms(struct sim *sim, struct process *process)
 static void new_life(struct sim *sim, struct process *process)
 {
     process->life++;
-    snprintf(process->client, sizeof process->client, "process-%04u-life-%04u", process->index, process->life);
+    snprintf(process->client, sizeof process->client, "process-%04u-life-%04u", process->index,
+             process->life);
     process->link = ++sim->last_link;
     process->is_tcp = sim_chance(sim, 500);
     process->is_joined = false;
@@ -91,7 +93,8 @@ static void hand_over(struct sim *sim, struct process *process)
         return;
     }
     process->sending = SENDING_WAITS;
-    process->ticket = sim->tickets_count ? sim->tickets_count : 1; /* the next one's; the reply may come at once */
+    process->ticket =
+        sim->tickets_count ? sim->tickets_count : 1; /* the next one's; the reply may come at once */
     input_request(sim, process->plan, process, process->link, process->is_tcp, is_lost);
 }
 
@@ -203,7 +206,8 @@ static void add_done(struct sim *sim, struct process *process, struct plan *plan
             i = 0;
         if (process->tasks[i].done_ms > sim->now.mono_ms) {
             i++;
-        } else if (waits_for_earlier(process, i) && !(!sim->is_draining && sim_chance(sim, sim->scene.out_of_order))) {
+        } else if (waits_for_earlier(process, i) &&
+                   !(!sim->is_draining && sim_chance(sim, sim->scene.out_of_order))) {
             i++;
         } else {
             finish_task(sim, process, i, plan);
@@ -292,7 +296,8 @@ static bool misbehave(struct sim *sim, struct process *process)
         process_crash(sim, process);
     } else if (sim_chance(sim, scene->hang)) {
         tell(sim, "%s hangs", process->client);
-        process->asleep_ms = sim->now.mono_ms + sim_between(sim, process->lease_ms, process->lease_ms * 3);
+        process->asleep_ms =
+            sim->now.mono_ms + sim_between(sim, 1, process->lease_ms > 5000 ? 15000 : process->lease_ms * 3);
     } else if (sim_chance(sim, scene->reconnect)) {
         reconnect(sim, process);
     } else if (sim_chance(sim, scene->former_life)) {
@@ -396,8 +401,8 @@ void process_replied(struct sim *sim, struct ticket *ticket)
 {
     struct process *process = ticket->process;
     const struct reply_seen *seen = &sim->seen;
-    if (ticket->life != process->life || ticket->number != process->ticket || process->sending != SENDING_WAITS ||
-        process->asleep_ms > sim->now.mono_ms)
+    if (ticket->life != process->life || ticket->number != process->ticket ||
+        process->sending != SENDING_WAITS || process->asleep_ms > sim->now.mono_ms)
         return;
     process->sending = SENDING_NOTHING;
     if (seen->is_refusal || seen->is_released) {

@@ -1,8 +1,8 @@
 #ifndef SLUICE_TESTS_SIMULATION_PROCESS_H
 #define SLUICE_TESTS_SIMULATION_PROCESS_H
 
-/* process: a handler process that is a member of one group, as careless as the scene wants it: slow, forgetful,
- * confused, dead. It knows what came over the wire, and nothing else. */
+/* process: a handler process that is a member of one group, as careless as the scene wants it: slow,
+ * forgetful, confused, dead. It knows what came over the wire, and nothing else. */
 
 #include "sim.h"
 
@@ -31,13 +31,13 @@ struct process {
     uint64_t turn, request_id;
     struct plan *plan; /* under way */
     enum sending sending;
-    uint64_t ticket;     /* of the plan, as it was sent last */
-    uint64_t resend_ms;  /* when it gives up waiting for the reply */
-    uint64_t asleep_ms;  /* until then it does nothing */
-    uint64_t pause_ms;   /* until then it asks for nothing */
+    uint64_t ticket;    /* of the plan, as it was sent last */
+    uint64_t resend_ms; /* when it gives up waiting for the reply */
+    uint64_t asleep_ms; /* until then it does nothing */
+    uint64_t pause_ms;  /* until then it asks for nothing */
     struct task tasks[TASKS_MAX];
     unsigned tasks_count;
-    uint64_t *requests;  /* changing ones that the core has run for this client */
+    uint64_t *requests;               /* changing ones that the core has run for this client */
     struct plan *old_turn, *old_join; /* of a former life */
 };
 

@@ -57,7 +57,8 @@ enum code code_from(struct mp_reader r)
     return code;
 }
 
-bool pair_next(struct mp_reader *r, uint32_t *left, const char **key, size_t *key_len, struct mp_reader *value)
+bool pair_next(struct mp_reader *r, uint32_t *left, const char **key, size_t *key_len,
+               struct mp_reader *value)
 {
     const uint8_t *raw;
     size_t len;
@@ -90,7 +91,8 @@ static void read_session(struct seen_event *seen, struct mp_reader r)
     uint32_t left = map_from(&r);
     while (pair_next(&r, &left, &key, &len, &value)) {
         enum word_key field = key_from(key, len);
-        must(field != KEY_COUNT && !(seen->keys & 1u << field), "a session has a field twice, or one too many");
+        must(field != KEY_COUNT && !(seen->keys & 1u << field),
+             "a session has a field twice, or one too many");
         must(mp_next(&value, &token), "a session is cut");
         seen->keys |= 1u << field;
         seen->values[field] = token.type == MP_STR ? (int64_t)token.len : (int64_t)token.uint;
@@ -167,7 +169,8 @@ static void read_failed(struct seen_failed *failed, struct mp_reader *r)
     }
 }
 
-static void read_turn(struct reply_seen *seen, const char *epoch, const char *key, size_t len, struct mp_reader value)
+static void read_turn(struct reply_seen *seen, const char *epoch, const char *key, size_t len,
+                      struct mp_reader value)
 {
     uint32_t count;
     if (key_is(key, len, "turn")) {
@@ -230,17 +233,23 @@ void result_read(struct result_seen *seen, struct mp_reader *r)
         uint64_t *value;
         bool *has;
     } numbers[] = {
-        {"matched", &seen->matched, &seen->has_matched}, {"version", &seen->version, &seen->has_version},
-        {"turn", &seen->turn, NULL},                     {"lease_ms", &seen->lease_ms, NULL},
-        {"attempts", &seen->attempts, NULL},             {"extended", &seen->extended, NULL},
+        {"matched", &seen->matched, &seen->has_matched},
+        {"version", &seen->version, &seen->has_version},
+        {"turn", &seen->turn, NULL},
+        {"lease_ms", &seen->lease_ms, NULL},
+        {"attempts", &seen->attempts, NULL},
+        {"extended", &seen->extended, NULL},
         {"returned", &seen->returned, NULL},
     };
     const struct {
         const char *key;
         bool *value, *has;
     } booleans[] = {
-        {"ok", &seen->is_ok, NULL},        {"found", &seen->found, NULL}, {"first", &seen->first, &seen->has_first},
-        {"created", &seen->created, NULL}, {"left", &seen->left, NULL},
+        {"ok", &seen->is_ok, NULL},
+        {"found", &seen->found, NULL},
+        {"first", &seen->first, &seen->has_first},
+        {"created", &seen->created, NULL},
+        {"left", &seen->left, NULL},
     };
     *seen = (struct result_seen){.is_ok = false};
     while (pair_next(r, &left, &key, &len, &value)) {

@@ -62,7 +62,8 @@ void result_read(struct result_seen *seen, struct mp_reader *r);
 uint64_t conn_number_from(const char *id, size_t len, const char *epoch);
 
 /* Walk through a map: the next key and its value. */
-bool pair_next(struct mp_reader *r, uint32_t *left, const char **key, size_t *key_len, struct mp_reader *value);
+bool pair_next(struct mp_reader *r, uint32_t *left, const char **key, size_t *key_len,
+               struct mp_reader *value);
 bool key_is(const char *key, size_t len, const char *text);
 uint64_t uint_from(struct mp_reader r);
 bool bool_from(struct mp_reader r);

@@ -28,8 +28,8 @@ static void run_join(struct sim *sim, struct ticket *ticket, const struct op *op
                                       .keys = op->keys,
                                       .lease_ms = op->lease_ms,
                                       .per_conn = op->per_conn};
-    enum code refused = op->is_bad_pattern ? CODE_BAD_EVENT
-                                           : model_join_refused(&sim->model, group, joining.client);
+    enum code refused =
+        op->is_bad_pattern ? CODE_BAD_EVENT : model_join_refused(&sim->model, group, joining.client);
     result->codes = code_bit(refused);
     if (refused == CODE_OK)
         ticket->member = model_join(&sim->model, group, &joining, &result->is_first);
@@ -41,7 +41,8 @@ static struct m_member *own_member(const struct sim *sim, const struct ticket *t
     return member && strcmp(member->client, ticket->plan->client) == 0 ? member : NULL;
 }
 
-static void run_leave(struct sim *sim, const struct ticket *ticket, const struct op *op, struct op_result *result)
+static void run_leave(struct sim *sim, const struct ticket *ticket, const struct op *op,
+                      struct op_result *result)
 {
     struct m_member *member = own_member(sim, ticket, op);
     result->is_first = member != NULL;
@@ -60,7 +61,8 @@ static void extend(struct sim *sim, struct m_member *member, struct m_job *job, 
     count(sim->summary, COUNT_LEASE_EXTENDED);
 }
 
-static void run_extend(struct sim *sim, const struct ticket *ticket, const struct op *op, struct op_result *result)
+static void run_extend(struct sim *sim, const struct ticket *ticket, const struct op *op,
+                       struct op_result *result)
 {
     struct m_member *member = own_member(sim, ticket, op);
     if (!member) {
@@ -109,7 +111,8 @@ static void run_read(struct sim *sim, const struct op *op, struct op_result *res
         result->codes |= code_bit(CODE_REPLY_TOO_LARGE);
 }
 
-static void run_op(struct sim *sim, struct ticket *ticket, const struct op *op, struct op_result *result, bool is_tcp)
+static void run_op(struct sim *sim, struct ticket *ticket, const struct op *op, struct op_result *result,
+                   bool is_tcp)
 {
     *result = (struct op_result){.codes = code_bit(CODE_OK)};
     if (op->kind == OP_JOIN)
@@ -138,9 +141,7 @@ void begin_ops(struct sim *sim, struct ticket *ticket, bool is_tcp)
     uint64_t flaw = model_flaw(plan);
     if (flaw || plan->is_old || plan->is_reused) {
         ticket->want = WANT_REFUSAL;
-        ticket->codes = flaw            ? flaw
-                        : plan->is_old ? code_bit(CODE_ID_TOO_OLD)
-                                       : code_bit(CODE_ID_REUSED);
+        ticket->codes = flaw ? flaw : plan->is_old ? code_bit(CODE_ID_TOO_OLD) : code_bit(CODE_ID_REUSED);
         return;
     }
     if (plan->first_ticket && plan_changes(plan)) {
@@ -168,9 +169,10 @@ static void joined(struct ticket *ticket, const struct op *op, const struct op_r
     must(seen->created == due->is_first && seen->turn == 0 && seen->lease_ms == op->lease_ms &&
              seen->attempts == member->group->scene->max_attempts,
          "a join says: created %d, turn %llu, lease_ms %llu, attempts %llu", seen->created,
-         (unsigned long long)seen->turn, (unsigned long long)seen->lease_ms, (unsigned long long)seen->attempts);
-    must(due->is_first || strcmp(member->id, seen->member) == 0, "a repeated join makes %s of %s", seen->member,
-         member->id);
+         (unsigned long long)seen->turn, (unsigned long long)seen->lease_ms,
+         (unsigned long long)seen->attempts);
+    must(due->is_first || strcmp(member->id, seen->member) == 0, "a repeated join makes %s of %s",
+         seen->member, member->id);
     must(*seen->member && strlen(seen->member) < sizeof member->id, "a member without an id");
     strcpy(member->id, seen->member);
 }
@@ -184,12 +186,13 @@ void result_checked(struct sim *sim, struct ticket *ticket, const struct op *op,
         joined(ticket, op, due, seen);
         break;
     case OP_LEAVE:
-        must(seen->left == due->is_first && seen->returned == due->matched, "leaving: left %d, %llu returned, not %llu",
-             seen->left, (unsigned long long)seen->returned, (unsigned long long)due->matched);
+        must(seen->left == due->is_first && seen->returned == due->matched,
+             "leaving: left %d, %llu returned, not %llu", seen->left, (unsigned long long)seen->returned,
+             (unsigned long long)due->matched);
         break;
     case OP_EXTEND:
-        must(seen->extended == due->matched, "%llu leases extended, not %llu", (unsigned long long)seen->extended,
-             (unsigned long long)due->matched);
+        must(seen->extended == due->matched, "%llu leases extended, not %llu",
+             (unsigned long long)seen->extended, (unsigned long long)due->matched);
         break;
     case OP_GET:
         conn = model_conn(&sim->model, op->conn);
@@ -217,26 +220,28 @@ void result_checked(struct sim *sim, struct ticket *ticket, const struct op *op,
 static void tell_op(const struct sim *sim, const struct op *op)
 {
     static const char *const names[] = {
-        "inc",     "set",         "inc if_version", "send",          "answer",      "close",      "batch",
-        "bad filter", "bad update", "bad value",    "inc text",      "set text",    "large message", "costly",
-        "unknown", "unknown key", "send nothing",   "answer i alone", "get",        "find",       "join",
-        "leave",   "extend",      "subscribe",      "inspect",       "dead",        "stats",
+        "inc",           "set",        "inc if_version", "send",        "answer",       "close",
+        "batch",         "bad filter", "bad update",     "bad value",   "inc text",     "set text",
+        "large message", "costly",     "unknown",        "unknown key", "send nothing", "answer i alone",
+        "get",           "find",       "join",           "leave",       "extend",       "subscribe",
+        "inspect",       "dead",       "stats",
     };
     static const char *const targets[] = {"its own", "conn", "room", "everybody"};
-    sim_tell(sim, "    %s `%s` %s, %s %llu, token %llu, i %llu, group %s, member %s, patterns %x", names[op->kind],
-             KEYS[op->key], PUSHES[op->push], targets[op->target],
-             (unsigned long long)(op->target == TARGET_ROOM ? op->room : op->conn), (unsigned long long)op->token,
-             (unsigned long long)op->i, op->group ? op->group : "-", op->member ? op->member : "-", op->patterns);
+    sim_tell(sim, "    %s `%s` %s, %s %llu, token %llu, i %llu, group %s, member %s, patterns %x",
+             names[op->kind], KEYS[op->key], PUSHES[op->push], targets[op->target],
+             (unsigned long long)(op->target == TARGET_ROOM ? op->room : op->conn),
+             (unsigned long long)op->token, (unsigned long long)op->i, op->group ? op->group : "-",
+             op->member ? op->member : "-", op->patterns);
 }
 
 static void tell_turn(const struct sim *sim, const struct plan *plan)
 {
-    static const char *const kinds[] = {"ops", "error", "retry", "nothing", "two", "long retry", "no code",
-                                        "unknown key", "ops no list"};
+    static const char *const kinds[] = {"ops",        "error",   "retry",       "nothing",    "two",
+                                        "long retry", "no code", "unknown key", "ops no list"};
     for (size_t i = 0; i < plan->done_count; i++) {
         const struct entry *entry = &plan->done[i];
-        sim_tell(sim, "  done %llu of %llu: %s, %llu", (unsigned long long)entry->seq, (unsigned long long)entry->own,
-                 kinds[entry->kind], (unsigned long long)entry->token);
+        sim_tell(sim, "  done %llu of %llu: %s, %llu", (unsigned long long)entry->seq,
+                 (unsigned long long)entry->own, kinds[entry->kind], (unsigned long long)entry->token);
         for (size_t k = 0; k < entry->ops_count; k++)
             tell_op(sim, &entry->ops[k]);
     }
@@ -247,9 +252,9 @@ void tell_plan(const struct sim *sim, const struct ticket *ticket)
     const struct plan *plan = ticket->plan;
     if (plan->is_turn) {
         sim_tell(sim, "ticket %llu: %s of %s, link %llu: turn %llu%s, flaw %d, max %u, wait %u",
-                 (unsigned long long)ticket->number, plan->member, plan->client, (unsigned long long)ticket->link,
-                 (unsigned long long)plan->turn, plan->first_ticket ? " again" : "", plan->flaw, plan->max,
-                 plan->wait_ms);
+                 (unsigned long long)ticket->number, plan->member, plan->client,
+                 (unsigned long long)ticket->link, (unsigned long long)plan->turn,
+                 plan->first_ticket ? " again" : "", plan->flaw, plan->max, plan->wait_ms);
         tell_turn(sim, plan);
         return;
     }

@@ -12,8 +12,8 @@ struct run_result {
     char text[512];
 };
 
-/* One seed, from its first input until everything has drained. @verbose_from: from which step on it is told what
- * happens (UINT64_MAX: never). */
+/* One seed, from its first input until everything has drained. @verbose_from: from which step on it is told
+ * what happens (UINT64_MAX: never). */
 struct run_result run_seed(uint64_t seed, unsigned inputs, uint64_t verbose_from, struct summary *summary);
 
 #endif

@@ -112,7 +112,7 @@ void scene_make(struct scene *scene, uint64_t seed, unsigned inputs)
         make_group(scene, &random, g);
     scene->processes = between(&random, scene->group_count, 12);
     scene->connections = PICK(&random, 2, 5, 15, 40);
-    scene->lease_ms = PICK(&random, 100, 300, 1000, 5000);
+    scene->lease_ms = PICK(&random, 100, 300, 1000, 1000, 5000, 80000);
     scene->think_ms = PICK(&random, 0, 20, 100, 400);
     scene->per_conn_max = PICK(&random, 1, 1, 3, 8);
     scene->payload_max = scene->knows_bytes ? 1500 : chance(&random, 15) ? 60000 : 0;

@@ -112,9 +112,9 @@ static void add_batch(struct sim *sim, struct ops *list)
 
 static void add_bad(struct sim *sim, const struct script_about *about, struct ops *list)
 {
-    static const enum op_kind kinds[] = {OP_BAD_FILTER,    OP_BAD_UPDATE, OP_BAD_VALUE, OP_INC_TEXT, OP_SET_TEXT,
-                                         OP_LARGE_MESSAGE, OP_COSTLY,     OP_UNKNOWN,   OP_UNKNOWN_KEY, OP_MISSING,
-                                         OP_I_ALONE,       OP_GET,        OP_IF_VERSION, OP_BATCH};
+    static const enum op_kind kinds[] = {
+        OP_BAD_FILTER, OP_BAD_UPDATE,  OP_BAD_VALUE, OP_INC_TEXT, OP_SET_TEXT, OP_LARGE_MESSAGE, OP_COSTLY,
+        OP_UNKNOWN,    OP_UNKNOWN_KEY, OP_MISSING,   OP_I_ALONE,  OP_GET,      OP_IF_VERSION,    OP_BATCH};
     enum op_kind kind = kinds[sim_between(sim, 0, sizeof kinds / sizeof kinds[0] - 1)];
     struct op *op;
     if (kind == OP_INC_TEXT) { /* there is a text first */
@@ -147,7 +147,8 @@ static void add_close(struct sim *sim, const struct script_about *about, struct 
     op->room = sim_between(sim, 0, ROOMS - 1);
 }
 
-void script_ops_to(struct sim *sim, const struct script_about *about, struct op **ops, size_t *count, size_t *cap)
+void script_ops_to(struct sim *sim, const struct script_about *about, struct op **ops, size_t *count,
+                   size_t *cap)
 {
     struct ops list = {*ops, *count, *cap};
     for (unsigned left = sim_between(sim, 0, 3); left; left--) {

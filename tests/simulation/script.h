@@ -15,7 +15,8 @@ struct script_about {
 /* Append some operations to @ops. */
 #define script_ops(sim, about, owner)                                                                        \
     script_ops_to((sim), (about), &(owner)->ops, &(owner)->ops_count, &(owner)->ops_cap)
-void script_ops_to(struct sim *sim, const struct script_about *about, struct op **ops, size_t *count, size_t *cap);
+void script_ops_to(struct sim *sim, const struct script_about *about, struct op **ops, size_t *count,
+                   size_t *cap);
 
 /* The entry about an event. */
 void script_entry(struct sim *sim, const struct script_about *about, uint64_t seq, struct entry *entry);

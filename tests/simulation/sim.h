@@ -1,8 +1,8 @@
 #ifndef SLUICE_TESTS_SIMULATION_SIM_H
 #define SLUICE_TESTS_SIMULATION_SIM_H
 
-/* sim: one seed's world: the core and the model side by side. Each input goes to the core first; what the core
- * did is written down (effects.c), then the model is told the input, and then both are compared. */
+/* sim: one seed's world: the core and the model side by side. Each input goes to the core first; what the
+ * core did is written down (effects.c), then the model is told the input, and then both are compared. */
 
 #include "core/core.h"
 #include "fail.h"
@@ -29,36 +29,45 @@ struct ticket {
     uint64_t link;
     enum { TICKET_OPEN, TICKET_REPLIED, TICKET_ABANDONED } state;
     enum { WANT_REFUSAL, WANT_SAME, WANT_RESULTS, WANT_TURN, WANT_REPEAT } want;
-    uint64_t codes;         /* REFUSAL */
-    uint64_t same_as;       /* SAME: the ticket whose reply was stored */
-    struct op_result *ran;  /* RESULTS */
+    uint64_t codes;          /* REFUSAL */
+    uint64_t same_as;        /* SAME: the ticket whose reply was stored */
+    struct op_result *ran;   /* RESULTS */
     struct m_member *member; /* TURN, REPEAT; RESULTS of a join */
     const struct m_result *result;
     uint64_t turn;
-    bool is_over;     /* TURN: it must be replied to at once, with no events */
-    bool is_now;      /* the reply must come in this input */
+    bool is_over; /* TURN: it must be replied to at once, with no events */
+    bool is_now;  /* the reply must come in this input */
     bool may_wait;
     bool was_asked_to_wait; /* may_wait was asked */
-    bool is_released; /* REPEAT */
-    bool is_abandoned; /* a repeat took its place */
-    bool is_lost;     /* the sender does not see the reply */
+    bool is_released;       /* REPEAT */
+    bool is_abandoned;      /* a repeat took its place */
+    bool is_lost;           /* the sender does not see the reply */
     const uint8_t *reply;
     size_t reply_len;
 };
 
 /* Something that the core did. */
 struct effect {
-    enum { EFFECT_DELIVER, EFFECT_DELIVER_BATCH, EFFECT_CLOSED, EFFECT_REPLY, EFFECT_ABANDON, EFFECT_PAUSE,
-           EFFECT_RESUME, EFFECT_DEAD, EFFECT_WRONG } kind;
+    enum {
+        EFFECT_DELIVER,
+        EFFECT_DELIVER_BATCH,
+        EFFECT_CLOSED,
+        EFFECT_REPLY,
+        EFFECT_ABANDON,
+        EFFECT_PAUSE,
+        EFFECT_RESUME,
+        EFFECT_DEAD,
+        EFFECT_WRONG
+    } kind;
     struct client *client;
-    struct m_expect got;      /* DELIVER */
-    enum word_push push;      /* DELIVER_BATCH */
+    struct m_expect got; /* DELIVER */
+    enum word_push push; /* DELIVER_BATCH */
     size_t tokens, tokens_count;
-    uint64_t welcomed;        /* DELIVER of a @welcome: the connection's number */
-    uint64_t ticket;          /* REPLY, ABANDON */
-    const uint8_t *body;      /* REPLY, DEAD */
+    uint64_t welcomed;   /* DELIVER of a @welcome: the connection's number */
+    uint64_t ticket;     /* REPLY, ABANDON */
+    const uint8_t *body; /* REPLY, DEAD */
     size_t len;
-    const char *text;         /* WRONG: what */
+    const char *text; /* WRONG: what */
 };
 
 struct sim {
@@ -79,13 +88,14 @@ struct sim {
     size_t tokens_count, tokens_cap;
     struct ticket **tickets; /* by number, from 1 */
     size_t tickets_count, tickets_cap;
-    size_t now_owed; /* replies that must come in this input */
+    size_t now_owed;       /* replies that must come in this input */
+    size_t abandoned_owed; /* waiting requests whose place a repeat has taken: the edge must be told so */
     uint64_t last_token, last_link, last_conn;
     struct client **clients; /* that are connected */
     size_t clients_count, clients_cap;
     struct late_link { /* the core is told later that it is gone */
         uint64_t link, at_ms;
-    } *late_links;
+    } * late_links;
     size_t late_links_count, late_links_cap;
     struct process *processes;
     unsigned process_count;
@@ -94,8 +104,8 @@ struct sim {
     uint64_t operator_first;    /* id of the first of them */
     struct plan *operator_plan; /* the last one */
     uint64_t announced_ms;
-    bool is_draining; /* the end: nobody misbehaves any more */
-    bool is_stopping; /* and the core closes all connections */
+    bool is_draining;       /* the end: nobody misbehaves any more */
+    bool is_stopping;       /* and the core closes all connections */
     struct reply_seen seen; /* of the reply under inspection */
 };
 
@@ -136,8 +146,8 @@ void input_message(struct sim *sim, struct client *client, enum word_event event
 void input_bad_message(struct sim *sim, struct client *client, unsigned which);
 
 /* Send @plan, encoded before or not. @is_lost: the reply does not reach the sender. */
-struct ticket *input_request(struct sim *sim, struct plan *plan, struct process *process, uint64_t link, bool is_tcp,
-                             bool is_lost);
+struct ticket *input_request(struct sim *sim, struct plan *plan, struct process *process, uint64_t link,
+                             bool is_tcp, bool is_lost);
 void input_link_down(struct sim *sim, uint64_t link);
 void input_tick(struct sim *sim, uint64_t ms);
 void input_flush(struct sim *sim);
@@ -153,8 +163,8 @@ void tell_plan(const struct sim *sim, const struct ticket *ticket);
 
 struct core_effects effects_for(struct sim *sim);
 
-/* Compare what the core did with what the model expects. @in_order: deliveries of a connection must come in the
- * order in which they are expected. */
+/* Compare what the core did with what the model expects. @in_order: deliveries of a connection must come in
+ * the order in which they are expected. */
 void check_effects(struct sim *sim, bool in_order);
 
 void check_session(const struct m_conn *conn, const struct seen_event *seen, uint32_t keys, uint64_t version);

@@ -87,7 +87,8 @@ unsigned summary_missing(const struct summary *summary, FILE *out)
 {
     unsigned missing = 0;
     for (unsigned i = 0; i < COUNT_COUNT; i++)
-        missing += COUNT_TEXTS[i].is_wanted && is_missing(out, "", COUNT_TEXTS[i].text, summary->counts[i], 1000);
+        missing +=
+            COUNT_TEXTS[i].is_wanted && is_missing(out, "", COUNT_TEXTS[i].text, summary->counts[i], 1000);
     for (unsigned i = 0; i < CODE_COUNT; i++) {
         const char *text = code_text((enum code)i);
         missing += is_refusal((enum code)i) && is_missing(out, "refused: ", text, summary->refusals[i], 100);

@@ -7,7 +7,8 @@ const char *const EVENT_NAMES[EVENT_COUNT] = {
 };
 
 const char *const PATTERNS[PATTERN_COUNT] = {
-    "*", "chat:*", "chat:say", "chat:room:*", "ask", "@*", "@connect", "@disconnect", "job", "rare:*", "rare:x",
+    "*",        "chat:*",      "chat:say", "chat:room:*", "ask",    "@*",
+    "@connect", "@disconnect", "job",      "rare:*",      "rare:x",
 };
 
 const char *const KEYS[KEY_COUNT] = {"n", "o", "f", "last", "room", "t", "s"};
