@@ -4,8 +4,8 @@
 
 STAGES=(
     format layers codes headers
-    unit integration differential
-    asan-unit asan-integration fuzz
+    unit integration differential simulation simulation-faults
+    asan-unit asan-integration asan-simulation fuzz
     tsan-unit tsan-integration
     workarounds
     cppcheck tidy
@@ -150,12 +150,29 @@ stage_differential() {
         check differential-faults "$ROOT/tests/differential/run_faults"
 }
 
+# Members, crashes and lost messages from 2,000 seeds, against a model; nothing may happen too seldom.
+stage_simulation() {
+    build_gcc && compile "$GCC_BUILD" simulation &&
+        check simulation "$GCC_BUILD/simulation" --first "${SLUICE_SEED:-1}" --seeds 2000 --jobs "$JOBS" --quota
+}
+
+# Faults in the core that the simulation must find.
+stage_simulation_faults() {
+    build_gcc && check simulation-faults "$ROOT/tests/simulation/run_faults"
+}
+
 stage_asan_unit() {
     build_asan && sanitized unit_tests "$ASAN_BUILD"
 }
 
 stage_asan_integration() {
     build_asan && sanitized integration_tests "$ASAN_BUILD"
+}
+
+# Other seeds than those of the stage `simulation`.
+stage_asan_simulation() {
+    build_asan && compile "$ASAN_BUILD" simulation &&
+        check asan-simulation sanitized "$ASAN_BUILD/simulation" --first 5001 --seeds 400 --jobs "$JOBS"
 }
 
 # Each target with its corpus and a fixed number of runs from a fixed seed.
