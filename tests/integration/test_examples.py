@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from kit.broker import BUILD, ROOT, wait_until
+from kit.broker import BUILD, CLOSING_PIPE, ROOT, wait_until
 from kit.client import MSGPACK, Client
 from kit.member import group, is_listening
 
@@ -15,6 +15,7 @@ HANDLERS = {
     "python": lambda address: [sys.executable, str(ROOT / "examples" / "python" / "chat.py"), address],
     "python-group": lambda address: [sys.executable, str(ROOT / "examples" / "python" / "chat_group.py"), address],
 }
+LOSES_LINKS = pytest.mark.options(env=CLOSING_PIPE)
 MEMBERS = ["c", "python-group"]
 
 
@@ -110,12 +111,12 @@ def test_a_flood_is_taken_in_batches_and_loses_nothing(chat, ws):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_stops_within_a_second(chat, number):
-    """A member when its turn is over."""
+def test_it_stops_soon(chat, number):
+    """A member when its turn is over, and with 0: it has left."""
     begin = time.monotonic()
     chat.process.send_signal(number)
     assert chat.process.wait(20) in ((0,) if chat.is_member else (0, -number))
-    assert time.monotonic() - begin < (1 if "Sanitizer" not in chat.said() else 5) + chat.is_member
+    assert time.monotonic() - begin < 5
 
 
 @pytest.mark.options(alive_ms=200)
@@ -125,7 +126,10 @@ def test_it_goes_on_with_a_broker_that_has_started_anew(chat, broker, open_thing
     open_things.append(ann.close)
 
     def joined():
-        return ann.ask("chat:join", {"room": "lobby", "name": "Ann"})["e"] == "chat:join"
+        try:
+            return ann.ask("chat:join", {"room": "lobby", "name": "Ann"}, timeout=2)["e"] == "chat:join"
+        except TimeoutError:
+            return False  # published while a subscriber's link was half made
 
     wait_until(joined, "the handler to find the broker")
     ann.send("chat:say", {"text": "still here"})
@@ -156,6 +160,7 @@ def test_while_it_is_stopped_nobody_hears_anything(chat, ws):
 
 
 @pytest.mark.parametrize("chat", MEMBERS, indirect=True)
+@LOSES_LINKS
 def test_members_share_and_those_that_stop_lose_nothing(chat, broker, calls, ws, open_things):
     clients = [join(ws(), "lobby", f"client {n}") for n in range(20)]
     more = [Chat(kind, broker) for kind in ("python-group", "c", "c")]
