@@ -92,17 +92,11 @@ static const struct op *find_op(const struct mp_token *name)
     return NULL;
 }
 
-/* The name mostly stands first. (A second one is refused with the arguments.) */
+/* (A second one is refused with the arguments.) */
 static bool op_name(const uint8_t *raw, size_t len, struct mp_token *name)
 {
-    struct mp_reader r = mp_reader(raw, len);
-    struct mp_token token;
-    if (!mp_next(&r, &token) || token.type != MP_MAP)
-        return false;
-    bool is_first = token.count > 0 && mp_next(&r, &token) && mp_is(&token, "op");
-    if (!is_first && !mp_map_get(mp_reader(raw, len), "op", 2, &r))
-        return false;
-    return mp_next(&r, name) && name->type == MP_STR;
+    struct mp_reader r;
+    return mp_map_first(mp_reader(raw, len), "op", 2, &r) && mp_next(&r, name) && name->type == MP_STR;
 }
 
 const struct op *op_of(const uint8_t *raw, size_t len, const struct place *at, struct fault *fault)

@@ -189,14 +189,18 @@ static void read_id(struct request *request, const void *body, size_t len)
     request->id = request->has_id ? id.uint : 0;
 }
 
-/* Before the keys are read: another version may have others. */
-static int check_version(const void *body, size_t len, struct fault *fault)
+static int refuse_version(struct fault *fault)
+{
+    return fault_set(fault, CODE_BAD_VERSION, NULL, "this broker speaks `v` 1 only");
+}
+
+/* The keys of a request are wrong. If it is of another version, that is why, and not what @fault says. */
+static void check_version(const void *body, size_t len, struct fault *fault)
 {
     struct mp_reader r;
     struct mp_token v;
-    if (!mp_map_get(mp_reader(body, len), "v", 1, &r) || !mp_next(&r, &v) || v.type != MP_UINT || v.uint == 1)
-        return 0; /* wrong in another way: args_read() says how */
-    return fault_set(fault, CODE_BAD_VERSION, NULL, "this broker speaks `v` 1 only");
+    if (mp_map_get(mp_reader(body, len), "v", 1, &r) && mp_next(&r, &v) && v.type == MP_UINT && v.uint != 1)
+        refuse_version(fault);
 }
 
 static int read_head(struct core *core, struct request *request, struct arg *head, const void *body,
@@ -214,11 +218,15 @@ static int read_head(struct core *core, struct request *request, struct arg *hea
     if (!mp_next(&r, &token) || token.type != MP_MAP)
         return fault_set(fault, CODE_BAD_REQUEST, NULL, "a request is a map, not %s",
                          mp_type_name(token.type));
-    read_id(request, body, len);
-    if (check_version(body, len, fault) < 0)
+    if (args_read(head, HEAD, body, len, NULL, fault) < 0) {
+        read_id(request, body, len);
+        check_version(body, len, fault);
         return -1;
-    if (args_read(head, HEAD, body, len, NULL, fault) < 0)
-        return -1;
+    }
+    request->has_id = true;
+    request->id = head[HEAD_ID].token.uint;
+    if (head[HEAD_V].token.uint != 1)
+        return refuse_version(fault);
     return check_head(core, request, head, fault);
 }
 

@@ -26,7 +26,7 @@ static bool entry_seq(const uint8_t *raw, size_t len, uint64_t *seq)
 {
     struct mp_reader r;
     struct mp_token token;
-    if (!mp_map_get(mp_reader(raw, len), "seq", 3, &r) || !mp_next(&r, &token) || token.type != MP_UINT)
+    if (!mp_map_first(mp_reader(raw, len), "seq", 3, &r) || !mp_next(&r, &token) || token.type != MP_UINT)
         return false;
     *seq = token.uint;
     return true;
@@ -37,7 +37,7 @@ static uint32_t entry_ops(const uint8_t *raw, size_t len)
     struct mp_reader r;
     struct mp_token token;
     bool is_list =
-        mp_map_get(mp_reader(raw, len), "ops", 3, &r) && mp_next(&r, &token) && token.type == MP_ARRAY;
+        mp_map_first(mp_reader(raw, len), "ops", 3, &r) && mp_next(&r, &token) && token.type == MP_ARRAY;
     return is_list ? token.count : 0;
 }
 

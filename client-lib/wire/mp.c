@@ -316,6 +316,27 @@ bool mp_map_get(struct mp_reader map, const char *key, size_t key_len, struct mp
     return found != NULL;
 }
 
+bool mp_map_first(struct mp_reader map, const char *key, size_t key_len, struct mp_reader *value)
+{
+    struct mp_token token;
+    if (!mp_next(&map, &token) || token.type != MP_MAP)
+        return false;
+    for (uint32_t left = token.count; left > 0; left--) {
+        const char *text;
+        size_t len;
+        if (!mp_str(&map, &text, &len)) {
+            if (!mp_skip(&map))
+                return false;
+        } else if (len == key_len && memcmp(text, key, len) == 0) {
+            *value = map;
+            return true;
+        }
+        if (!mp_skip(&map))
+            return false;
+    }
+    return false;
+}
+
 const char *mp_type_name(enum mp_type type)
 {
     static const char *const names[] = {"nil",      "a boolean", "an integer", "an integer", "a float",

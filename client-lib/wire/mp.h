@@ -90,6 +90,10 @@ bool mp_str(struct mp_reader *r, const char **text, size_t *len);
  * map's end). With duplicates the last one counts. False also when @map is no map. */
 bool mp_map_get(struct mp_reader map, const char *key, size_t key_len, struct mp_reader *value);
 
+/* The same, but with duplicates the first one counts, and what is behind it is not looked at. Where
+ * duplicates are refused anyway this is the one to use. *@value is bounded by the map's reader. */
+bool mp_map_first(struct mp_reader map, const char *key, size_t key_len, struct mp_reader *value);
+
 /* Whether @token is the string @text. */
 static inline bool mp_is(const struct mp_token *token, const char *text)
 {

@@ -369,6 +369,25 @@ static void test_types_have_names(void **state)
     assert_non_null(mp_type_name((enum mp_type)99));
 }
 
+static void test_first_of_a_map_is_found_whatever_comes_behind(void **state)
+{
+    (void)state;
+    struct buf b = BUF_INIT;
+    struct mp_reader value;
+    struct mp_token token;
+    bytes_put_hex(&b, "84 01 02  a161 07  a161 08  a162 c1");
+    assert_true(mp_map_first(mp_reader(b.data, b.len), "a", 1, &value));
+    assert_true(mp_next(&value, &token));
+    assert_int_equal(token.uint, 7);
+    assert_false(mp_map_first(mp_reader(b.data, b.len), "c", 1, &value));
+    assert_false(mp_map_first(mp_reader("\x91\xa1"
+                                        "a",
+                                        3),
+                              "a", 1, &value));
+    assert_false(mp_map_first(mp_reader(NULL, 0), "a", 1, &value));
+    buf_deinit(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -381,6 +400,7 @@ int main(void)
         cmocka_unit_test(test_skip_passes_over_whole_values),
         cmocka_unit_test(test_skip_fails_on_values_that_lack_their_end),
         cmocka_unit_test(test_skip_goes_as_deep_as_the_bytes_do),
+        cmocka_unit_test(test_first_of_a_map_is_found_whatever_comes_behind),
         cmocka_unit_test(test_skip_and_next_agree_on_every_lead_byte),
         cmocka_unit_test(test_str_reads_strings_only),
         cmocka_unit_test(test_map_get_finds_the_last_of_equal_keys),
