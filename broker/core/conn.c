@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/stored_event.h"
 #include "wire/mp.h"
 
 /* Copy @text to *@at, move *@at behind it, return the copy. */
@@ -49,7 +50,7 @@ void conn_free(struct conn *conn)
     if (!conn)
         return;
     blob_unref(conn->session);
-    free(conn->farewell);
+    stored_event_release(conn);
     free(conn->remote);
     free(conn);
 }

@@ -1,15 +1,15 @@
 #include "core/questions.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
 
 #include "core/conn.h"
+#include "wire/recycler.h"
 
 struct question *question_open(struct questions *questions, struct conn *conn, const struct question_id *id,
                                const char *event, size_t event_len, uint64_t deadline_ms)
 {
-    struct question *question = malloc(sizeof(*question) + event_len);
+    struct question *question = recycler_take(sizeof(*question) + event_len);
     if (!question)
         return NULL;
     question->conn = conn;
@@ -44,7 +44,7 @@ void question_close(struct questions *questions, struct question *question)
 {
     DL_DELETE2(question->conn->questions, question, conn_prev, conn_next);
     DL_DELETE(questions->oldest, question);
-    free(question);
+    recycler_give(question, sizeof(*question) + question->event_len);
 }
 
 void questions_drop(struct questions *questions, struct conn *conn)

@@ -1,7 +1,7 @@
 #include "core/stored_event.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/conn.h"
@@ -10,6 +10,7 @@
 #include "core/event_map.h"
 #include "core/expiry.h"
 #include "wire/mp.h"
+#include "wire/recycler.h"
 
 #define CHANGING_PAIRS 4   /* seq, attempt, session, version */
 #define CHANGING_BYTES 64  /* of these, without the session's own */
@@ -28,8 +29,14 @@ static size_t farewell_bytes(void)
 int stored_event_reserve(struct conn *conn)
 {
     if (!conn->farewell)
-        conn->farewell = malloc(farewell_bytes());
+        conn->farewell = recycler_take(farewell_bytes());
     return conn->farewell ? 0 : -ENOMEM;
+}
+
+void stored_event_release(struct conn *conn)
+{
+    recycler_give(conn->farewell, farewell_bytes());
+    conn->farewell = NULL;
 }
 
 /* Where the event is written to, with room for all of it. */
@@ -43,7 +50,7 @@ static struct buf open_buf(const struct event *event)
         return out;
     }
     out.cap = sizeof(struct stored_event) + event_map_bytes(event) + event->name_len + 1;
-    out.data = malloc(out.cap);
+    out.data = recycler_take(out.cap);
     if (!out.data) {
         out.cap = 0;
         out.failed = true;
@@ -54,8 +61,11 @@ static struct buf open_buf(const struct event *event)
 struct stored_event *stored_event_new(const struct event *event, uint64_t question, struct core_time now)
 {
     struct buf out = open_buf(event);
+    if (out.failed)
+        return NULL;
     struct stored_event head = {
         .refs = 1,
+        .room = (uint32_t)out.cap,
         .conn = event->conn,
         .question = question,
         .time_ms = now.wall_ms,
@@ -77,10 +87,7 @@ struct stored_event *stored_event_new(const struct event *event, uint64_t questi
     head.mp_len = (uint32_t)(out.len - sizeof(head));
     buf_put(&out, event->name, event->name_len);
     buf_put_byte(&out, 0);
-    if (out.failed) {
-        buf_deinit(&out);
-        return NULL;
-    }
+    assert(out.cap == head.room);
     struct stored_event *stored = (struct stored_event *)(void *)out.data;
     *stored = head;
     stored->name = (const char *)stored->mp + stored->mp_len;
@@ -109,7 +116,7 @@ void stored_event_unref(struct core *core, struct stored_event *event)
     if (!event || --event->refs > 0)
         return;
     conn_event_done(core, event->conn);
-    free(event);
+    recycler_give(event, event->room);
 }
 
 /* The session with only the keys of @list. */

@@ -17,6 +17,7 @@ struct question;
 
 struct stored_event {
     unsigned refs;
+    uint32_t room; /* bytes of this object */
     unsigned
         jobs; /* of these references: jobs that have not ended; with the last one the question is settled */
     struct conn *conn;
@@ -40,6 +41,9 @@ struct stored_event *stored_event_new(const struct event *event, uint64_t questi
 
 /* Reserve memory for the `@disconnect` of @conn (conn->farewell). 0 or -ENOMEM. */
 int stored_event_reserve(struct conn *conn);
+
+/* Give up what was reserved for @conn, if anything. */
+void stored_event_release(struct conn *conn);
 
 struct stored_event *stored_event_ref(struct stored_event *event);
 
