@@ -236,3 +236,18 @@ def test_while_a_group_refuses_new_connections_are_turned_away_and_ends_are_not(
         names.append(event["event"])
         event = mem.take(done=[done(event)])
     assert names == ["@connect", "x", "x"] and event["conn"] == ann.conn
+
+
+@pytest.mark.options(group_backlog_bytes=8192, group_pause_max_ms=0)
+def test_bytes_fill_a_group_as_events_do(member, calls, ws):
+    ann, mem = ws(), member(events=["x"])
+    for n in range(1, 5):
+        ann.send("x", "x" * 3000, i=n)
+    ann.expect_error("overloaded", event="x", i=4)
+    told = group(calls, "g")
+    assert (told["backlog"], told["full"], told["overloaded"]) == (3, "refusing", 1)
+    assert told["backlog_bytes"] > 8192
+    for _ in range(2):
+        mem.finish(mem.take())
+    ann.send("x", 5)
+    wait_until(lambda: group(calls, "g")["backlog"] == 2, "room for more")
