@@ -282,7 +282,8 @@ static int run_new(struct core *core, struct member *member, const struct turn *
     member->max = turn->max;
     entries_apply(core, turn->request, member, turn->request->done, &failed);
     member->failed = turn_failed_take(&failed);
-    ask(core, member, turn->request, ticket, core->now.mono_ms + turn->wait_ms);
+    /* What failed is told at once. */
+    ask(core, member, turn->request, ticket, core->now.mono_ms + (member->failed ? 0 : turn->wait_ms));
     return 0;
 }
 

@@ -198,7 +198,8 @@ static struct turn_outcome take_new(struct model *model, struct m_member *member
     for (size_t i = 0; i < plan->done_count; i++)
         apply_entry(model, member, result, &plan->done[i]);
     count(model->summary, COUNT_TURN_NEW);
-    ask(model, member, ticket, model->now_ms + plan->wait_ms);
+    /* What failed is told at once. */
+    ask(model, member, ticket, model->now_ms + (result->failed_count ? 0 : plan->wait_ms));
     return (struct turn_outcome){.fate = TURN_IS_NEW, .member = member, .result = result};
 }
 

@@ -185,14 +185,22 @@ static void test_newer_turn_ends_the_wait_of_the_one_before(void **state)
 {
     (void)state;
     set_up();
-    uint64_t first = handler_ask(&bob, "'done':[{'seq':9,'ops':[]}]");
+    uint64_t first = handler_ask(&bob, "");
     assert_null(world_reply(&w, first));
     uint64_t second = handler_ask(&bob, "");
-    expect_has(reply_of(first), "'turn':1,'failed':[{'seq':9,'code':'lease_expired'");
+    expect_has(reply_of(first), "'turn':1,'failed':[]");
     assert_string_equal(events_of(reply_of(first)), "");
     assert_null(world_reply(&w, second));
     say(1);
     assert_string_equal(events_of(reply_of(second)), "1@1");
+}
+
+static void test_what_failed_is_told_at_once(void **state)
+{
+    (void)state;
+    set_up();
+    expect_has(reply_of(handler_ask(&bob, "'done':[{'seq':9,'ops':[]}],'wait_ms':20000")),
+               "'turn':1,'failed':[{'seq':9,'code':'lease_expired'");
 }
 
 static void test_leaving_ends_the_wait(void **state)
@@ -529,6 +537,7 @@ int main(void)
         WORLD_TEST(test_member_that_may_not_wait_is_told_to_pause),
         WORLD_TEST(test_member_that_may_not_wait_gets_what_is_there),
         WORLD_TEST(test_newer_turn_ends_the_wait_of_the_one_before),
+        WORLD_TEST(test_what_failed_is_told_at_once),
         WORLD_TEST(test_leaving_ends_the_wait),
         WORLD_TEST(test_joining_anew_ends_the_wait),
         WORLD_TEST(test_waiting_members_when_the_core_ends),
