@@ -93,8 +93,8 @@ static int run_job(const struct wish *wish, struct job *job, unsigned index)
 /* A process that dies takes its seed with it, and no other. */
 static void look_at_end(struct job *job, int status)
 {
-    if (WIFEXITED(status) && WEXITSTATUS(status) <= 1)
-        return;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == (job->failed ? 1 : 0))
+        return; /* else a sanitizer has had the last word */
     job->failed++;
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
         printf("seed %llu hangs\n", (unsigned long long)job->seed);
