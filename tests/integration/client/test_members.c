@@ -21,11 +21,12 @@ extern char **environ;
 
 static void test_event_waits_for_a_member(void **state)
 {
-    sluice_client *client = new_member(on_echo, "say");
+    sluice_client *client = new_member(on_echo, "say"), *other = new_client();
     struct ws *ws = new_ws();
 
     (void)state;
     free_client(client);
+    until(NULL, counter(other, "call_links") == 1); /* the broker knows */
     ws_send(ws, "{\"e\":\"say\",\"p\":5}");
     expect_silence(ws, NULL, 100);
     client = new_member(on_echo, "say");

@@ -258,10 +258,11 @@ static void test_hello_tells_the_addresses_of_the_transport_that_asks(void **sta
     world_start(&w);
     const char *reply = world_call(
         &w, "[{\"op\":\"hello\",\"name\":\"t\",\"language\":\"c\",\"version\":\"1\",\"speaks\":[1,2]}]");
-    assert_non_null(
-        strstr(reply, "[{\"ok\":true,\"v\":1,\"broker\":\"sluice\",\"version\":\"0.0\",\"epoch\":\"epoch1\","
-                      "\"features\":[\"groups\"],\"addresses\":{\"calls\":[\"ipc:///a/calls\"],\"events\":[\"ipc:///a/"
-                      "events\"]},\"limits\":{\"max_message_bytes\":65536,"));
+    assert_non_null(strstr(
+        reply,
+        "[{\"ok\":true,\"v\":1,\"broker\":\"sluice\",\"version\":\"0.0\",\"epoch\":\"epoch1\","
+        "\"features\":[\"groups\"],\"addresses\":{\"calls\":[\"ipc:///a/calls\"],\"events\":[\"ipc:///a/"
+        "events\"]},\"limits\":{\"max_message_bytes\":65536,"));
     expect_trace(&w, "greeted by t c 1\n");
     w.is_tcp = true;
     assert_non_null(strstr(world_call(&w, "[{\"op\":\"hello\"}]"), "{\"calls\":[\"tcp://127.0.0.1:1\"]"));
