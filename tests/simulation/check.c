@@ -95,6 +95,7 @@ static void check_turn(struct sim *sim, struct ticket *ticket)
     }
     must(member->is_asking && member->ticket == ticket->number, "%s gets a reply that it does not wait for",
          member->id);
+    member->got_more |= seen->events_count && member->held;
     size_t share = share_of(sim, member->group);
     must(seen->events_count <= share, "%s gets %zu events, more than its share of %zu", member->id,
          seen->events_count, share);

@@ -21,6 +21,9 @@
 #define NEVER            UINT64_MAX
 #define MEMBER_SILENT_MS 60000
 
+/* So long a suspect waits for a member that happens to be free. */
+#define SUSPECT_PATIENCE_MS 1000
+
 struct m_group;
 struct m_member;
 struct m_conn;
@@ -57,6 +60,7 @@ struct m_session {
 
 struct m_lane {
     struct m_job *first, *last;
+    uint64_t changed_ms; /* since when it stands as it does */
 };
 
 struct m_conn {
@@ -166,6 +170,7 @@ struct m_member {
     unsigned lease_ms, per_conn;
     unsigned held;
     bool has_suspect;
+    bool got_more; /* in this turn of the loop, while it held something */
     uint64_t turn, done_hash;
     struct m_result *result;
     uint64_t *given; /* seqs handed out in the last turn */
@@ -328,6 +333,6 @@ void model_due(struct model *model, uint64_t at_ms);
 void model_tick(struct model *model, uint64_t now_ms, uint64_t wall_ms);
 
 /* After a flush: nothing waits that somebody could have. */
-void model_check_progress(const struct model *model);
+void model_check_progress(struct model *model);
 
 #endif

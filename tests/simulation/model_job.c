@@ -76,6 +76,7 @@ static void unhold(struct model *model, struct m_job *job)
 {
     if (job->state != JOB_HELD)
         return;
+    job->event->conn->lanes[job->group->index].changed_ms = model->now_ms;
     job->member->held--;
     model_due(model, job->member->heard_ms + MEMBER_SILENT_MS);
     job->member->has_suspect = false;
@@ -118,9 +119,10 @@ static void settle(struct model *model, const struct m_event *event)
     model_question_close(conn, question);
 }
 
-static void lane_remove(struct m_job *job)
+static void lane_remove(struct model *model, struct m_job *job)
 {
     struct m_lane *lane = &job->event->conn->lanes[job->group->index];
+    lane->changed_ms = model->now_ms;
     struct m_job **link = &lane->first, *before = NULL;
     while (*link != job) {
         before = *link;
@@ -138,7 +140,7 @@ static void job_over(struct model *model, struct m_job *job)
     unhold(model, job);
     if (job->is_suspect)
         clear(model, job);
-    lane_remove(job);
+    lane_remove(model, job);
     *(job->prev ? &job->prev->next : &group->first) = job->next;
     *(job->next ? &job->next->prev : &group->last) = job->prev;
     group->by_seq[job->seq - group->by_seq_base - 1] = NULL;

@@ -202,10 +202,32 @@ static bool may_be_draining(const struct model *model, const struct m_member *me
     return false;
 }
 
-void model_check_progress(const struct model *model)
+/* Whether a suspect of @member's group has waited for so long that @member, which holds something, must
+ * finish that before it gets anything new. False also where the model cannot tell. */
+static bool must_drain(const struct model *model, const struct m_member *member)
+{
+    const struct m_job *suspect = NULL;
+    for (const struct m_job *job = member->group->first; job; job = job->next) {
+        if (!job->is_suspect || job->state != JOB_WAITS)
+            continue;
+        if (suspect)
+            return false; /* it is the first of them that counts */
+        suspect = job;
+    }
+    if (!suspect || !(member->patterns & patterns_of(suspect->event->event)))
+        return false;
+    const struct m_lane *lane = &suspect->event->conn->lanes[member->group->index];
+    uint64_t since_ms = lane->changed_ms > suspect->due_ms ? lane->changed_ms : suspect->due_ms;
+    return lane->first == suspect && since_ms + SUSPECT_PATIENCE_MS <= model->now_ms;
+}
+
+void model_check_progress(struct model *model)
 {
     for (size_t i = 0; i < model->members_count; i++) {
-        const struct m_member *member = model->members[i];
+        struct m_member *member = model->members[i];
+        must(!member->got_more || !must_drain(model, member),
+             "%s held something and got more, and a suspect waits", member->id);
+        member->got_more = false;
         if (!member->is_asking)
             continue;
         must(member->ask_until_ms > model->now_ms, "the turn of %s waits for longer than it asked to",
