@@ -140,8 +140,11 @@ static void forget_kept(struct sluice_event *event)
     event->held.hold = HOLD_LOST;
 }
 
+/* It leaves its list first: then what is behind it stays where it is, and whoever walks the list may do so
+ * during this. */
 static void forget(struct sluice_event *event)
 {
+    held_remove(event);
     if (event->held.hold == HOLD_LATER || event->held.hold == HOLD_RUNNING)
         forget_kept(event);
     else
@@ -209,16 +212,20 @@ void group_free(struct group *group)
 
 /* ---- Events that came ---- */
 
-/* An earlier attempt of the same event that is still here is nobody's any more. */
-static void forget_earlier_attempt(struct group *group, uint64_t seq)
+/* An earlier attempt of the same event that is still here is nobody's any more. One that was taken back
+ * together with an event before it did not count as an attempt. */
+static void forget_earlier_attempt(struct group *group, const struct sluice_event *event)
 {
     struct held_list *lists[] = {&group->waiting, &group->later, &group->finished};
+    struct sluice_event *earlier = NULL;
 
-    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-        struct sluice_event *event = held_find(lists[i], seq);
-        if (event)
-            forget(event);
-    }
+    if (group->options.per_conn > 1)
+        earlier = held_find_chained(&group->tails, event->conn, event->seq);
+    else if (event->held.attempt > 1)
+        for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]) && !earlier; i++)
+            earlier = held_find(lists[i], event->seq);
+    if (earlier)
+        forget(earlier);
 }
 
 /* Where it stands among those of its connection. What a function keeps beyond its lease holds up nobody. */
@@ -262,8 +269,7 @@ static bool take_event(struct group *group, struct packet *packet, const struct 
         return false;
     }
     event_unlink(event); /* open when its function runs */
-    if (event->held.attempt > 1)
-        forget_earlier_attempt(group, event->seq);
+    forget_earlier_attempt(group, event);
     event->held.hold = HOLD_WAITING;
     event->held.group = group;
     event->held.lease_ms = clock_ms();

@@ -119,6 +119,15 @@ struct sluice_event *held_sendable(const struct held_list *list, struct sluice_e
     return event;
 }
 
+struct sluice_event *held_find_chained(struct held_tails *tails, const char *conn, uint64_t seq)
+{
+    struct sluice_event *event = *tail_of(tails, conn);
+
+    while (event && event->seq != seq)
+        event = event->held.before;
+    return event;
+}
+
 struct sluice_event *held_find(const struct held_list *list, uint64_t seq)
 {
     struct sluice_event *event = list->first;

@@ -74,6 +74,9 @@ void held_leave(struct sluice_event *event);
 /* The first finished event of @list, from @from on (NULL: the first), that waits for none before it. */
 struct sluice_event *held_sendable(const struct held_list *list, struct sluice_event *from);
 
+/* The one with this number that is chained for @conn, or NULL. */
+struct sluice_event *held_find_chained(struct held_tails *tails, const char *conn, uint64_t seq);
+
 /* The one with this number, or NULL. */
 struct sluice_event *held_find(const struct held_list *list, uint64_t seq);
 

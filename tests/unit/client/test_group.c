@@ -279,6 +279,36 @@ static void test_next_attempt_replaces_the_one_before(void **state)
     assert_string_equal(entries(), "[" DONE(1) "]");
 }
 
+static void test_forgotten_connection_keeps_nothing(void **state)
+{
+    (void)state;
+    handle_all(note, 4);
+    event_comes(1, "c.1", "");
+    event_comes(2, "c.2", "");
+    event_comes(3, "c.1", "");
+    group_work(the_group);
+    group_forget_conn(the_group, "c.1");
+    assert_string_equal(entries(), "[" DONE(2) "]");
+    assert_int_equal(group_held(the_group), 0);
+}
+
+static void test_event_taken_back_with_another_is_the_new_one(void **state)
+{
+    (void)state;
+    handle_all(keep, 4);
+    the_group->lease_ms = 5;
+    event_comes(1, "c.1", "");
+    event_comes(2, "c.1", "");
+    group_work(the_group);
+    sluice_finish(kept[2], SLUICE_RETRY); /* goes out when the one before is finished */
+    usleep(20000);
+    event_comes(2, "c.1", ""); /* somebody else has finished that; this attempt of ours did not count */
+    assert_string_equal(entries(), "[]");
+    group_work(the_group);
+    assert_int_equal(sluice_finish(kept[2], SLUICE_DONE), 0);
+    assert_string_equal(entries(), "[" DONE(2) "]");
+}
+
 static int lose_and_return(sluice_event *event, void *arg)
 {
     note(event, arg);
@@ -365,6 +395,8 @@ int main(void)
         TEST(test_kept_beyond_its_lease_holds_up_nobody),
         TEST(test_forgotten_events_end_nowhere),
         TEST(test_next_attempt_replaces_the_one_before),
+        TEST(test_forgotten_connection_keeps_nothing),
+        TEST(test_event_taken_back_with_another_is_the_new_one),
         TEST(test_event_may_be_lost_while_its_function_runs),
         TEST(test_slow_functions_let_finished_events_go),
         TEST(test_slow_member_wants_few),
