@@ -113,7 +113,7 @@ def test_a_newer_turn_ends_the_wait_of_the_one_before(member, broker, calls, ws)
     ann, mem = ws(), member()
     ann.send("x")
     event = mem.take()
-    mem.ask([done(event, {"op": "nonsense"})], wait_ms=20000)
+    mem.ask([done(event)], wait_ms=20000)
     wait_until(lambda: group(calls, "g")["members"][0]["asking"], "the turn to wait")
     twin = Calls(broker.calls, client=mem.calls.client)
     mem.number += 1
@@ -121,7 +121,7 @@ def test_a_newer_turn_ends_the_wait_of_the_one_before(member, broker, calls, ws)
     mem.number -= 1
     reply = twin.raw(packed)
     older = mem.reply()
-    assert older["events"] == [] and [item["code"] for item in older["failed"]] == ["unknown_op"]
+    assert older["events"] == [] and older["failed"] == []
     assert (older["turn"], reply["turn"]) == (2, 3) and reply["failed"] == []
     twin.close()
 
