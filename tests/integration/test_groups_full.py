@@ -16,12 +16,12 @@ def test_a_retry_comes_again_after_its_time(member, calls, ws):
     ann.send("x", 1)
     ann.send("x", 2)
     begin = time.monotonic()
-    assert mem.finish(mem.take(), retry_ms=500) == []
+    assert mem.finish(mem.take(), retry_ms=2000) == []
     (state,) = [event for event in calls("inspect", group="g")["events"] if event["seq"] == 1]
-    assert state["state"] == "delayed" and state["due_ms"] <= 500
+    assert state["state"] == "delayed" and state["due_ms"] <= 2000
     mem.nothing(100)
     event = mem.take()
-    assert time.monotonic() - begin >= 0.5
+    assert time.monotonic() - begin >= 1.99
     assert (event["seq"], event["attempt"]) == (1, 2)
     told = group(calls, "g")
     assert (told["retried"], told["redeliveries"]) == (1, 1)
@@ -184,7 +184,7 @@ def test_a_full_group_that_pauses_loses_nothing_and_holds_up_nobody_else(member,
     assert group(calls, "full")["paused_connections"] == 0
 
 
-@pytest.mark.options(groups={"g": {"events": ["x"], "backlog": 10}}, group_pause_max_ms=60000, ping_ms=100, timeout_ms=400)
+@pytest.mark.options(groups={"g": {"events": ["x"], "backlog": 10}}, group_pause_max_ms=60000, ping_ms=200, timeout_ms=1500)
 def test_a_paused_connection_outlives_its_timeout_and_its_end_is_seen(member, calls, ws, raw):
     """What it sends is not read, so its silence means nothing; a hang-up is looked for."""
     ann, bob = ws(), raw()
@@ -193,7 +193,7 @@ def test_a_paused_connection_outlives_its_timeout_and_its_end_is_seen(member, ca
     wait_until(lambda: group(calls, "g")["full"] == "pausing", "the group to be full")
     bob.send_frames([b'{"e":"x","p":%d}' % n for n in range(5)])  # his end brings them all in, within twice the bound
     wait_until(lambda: group(calls, "g")["paused_connections"] == 2, "both to be paused")
-    time.sleep(1.5)
+    time.sleep(4)
     assert calls("count")["count"] == 2
     bob.reset()
     wait_until(lambda: calls("count")["count"] == 1, "the end to be seen")
