@@ -90,7 +90,7 @@ struct entries {
     const struct request *request;
     struct member *member;
     struct turn_failed *failed;
-    uint64_t held[TURN_EVENTS_MAX]; /* seqs of what the member held when the turn began */
+    uint64_t held[TURN_EVENTS_MAX]; /* seqs that it held when the turn began, less those named since */
     unsigned held_count;
 };
 
@@ -207,35 +207,27 @@ static int apply(struct entries *e, struct job *job, const uint8_t *raw, size_t 
 
 /* -- what fails ---------------------------------------------------------------------------------------- */
 
-/* Whether the member held @seq when the turn began, and no entry before @raw was about it: then an earlier
- * event of the connection has taken it along. */
-static bool was_taken_along(const struct entries *e, const struct arg *done, const uint8_t *raw, uint64_t seq)
+/* An entry is about @seq. Whether the member held it when the turn began, and this is the first entry about
+ * it: if it holds that no more, an earlier event of the connection has taken it along. */
+static bool is_first_about(struct entries *e, uint64_t seq)
 {
-    bool was_held = false;
-    for (unsigned i = 0; i < e->held_count && !was_held; i++)
-        was_held = e->held[i] == seq;
-    struct mp_reader r = mp_reader(done->raw, done->len);
-    struct mp_token list;
-    mp_next(&r, &list);
-    while (was_held && r.at < raw) {
-        const uint8_t *earlier;
-        size_t len;
-        uint64_t other = 0;
-        mp_raw(&r, &earlier, &len);
-        entry_seq(earlier, len, &other);
-        was_held = other != seq;
+    for (unsigned i = 0; i < e->held_count; i++) {
+        if (e->held[i] == seq) {
+            e->held[i] = e->held[--e->held_count];
+            return true;
+        }
     }
-    return was_held;
+    return false;
 }
 
 static const char OUT_OF_ORDER[] = "an earlier event of the connection is not done";
 static const char CHANGED[] = "an earlier event of the connection has changed the session";
 
 /* An entry about something that the member does not hold. */
-static void fail_unheld(struct entries *e, const struct arg *done, const uint8_t *raw, uint64_t seq)
+static void fail_unheld(struct entries *e, uint64_t seq, bool was_taken_along)
 {
     struct fault fault;
-    if (was_taken_along(e, done, raw, seq)) {
+    if (was_taken_along) {
         e->member->group->counters.stale++;
         fault_set(&fault, CODE_STALE, NULL, "%s", OUT_OF_ORDER);
         turn_failed_add(e->failed, seq, &fault, THEN_AGAIN);
@@ -270,15 +262,15 @@ static void fail_stale(struct entries *e, struct job *job)
 
 /* -- all of them --------------------------------------------------------------------------------------- */
 
-static void entry_apply(struct entries *e, const struct arg *done, const uint8_t *raw, size_t len,
-                        const struct place *at)
+static void entry_apply(struct entries *e, const uint8_t *raw, size_t len, const struct place *at)
 {
     struct fault fault = {.code = CODE_OK};
     uint64_t seq = 0;
     entry_seq(raw, len, &seq);
+    bool is_first = is_first_about(e, seq);
     struct job *job = member_job(e->member, seq);
     if (!job)
-        fail_unheld(e, done, raw, seq);
+        fail_unheld(e, seq, is_first);
     else if (job->is_stale || !job_is_first(job))
         fail_stale(e, job);
     else if (apply(e, job, raw, len, at, &fault) < 0)
@@ -316,6 +308,6 @@ void entries_apply(struct core *core, const struct request *request, struct memb
         const uint8_t *raw;
         size_t len;
         mp_raw(&r, &raw, &len);
-        entry_apply(&e, done, raw, len, &at);
+        entry_apply(&e, raw, len, &at);
     }
 }

@@ -1,5 +1,8 @@
 /* Entries of a turn: all of one is applied, or nothing; what becomes of its event. */
 
+#include <time.h>
+
+#include "core/pairs.h"
 #include "entry_case.h"
 
 #define INC_ALL "{'op':'update','filter':{},'update':{'$inc':{'n':1}}}"
@@ -289,6 +292,45 @@ static void test_second_entry_for_the_same_event(void **state)
     expect_n(1);
 }
 
+/* A long entry in front, and each of the others asks what became of its event in those before it. */
+static void test_many_entries_for_what_was_taken_along_cost_little(void **state)
+{
+    (void)state;
+    struct buf request = BUF_INIT;
+    const unsigned texts = 500000, others = 2000;
+    set_up_per_conn(",'per_conn':4");
+    say(2);
+    expect_turn(&bob, "", "", "1@1 2@1");
+    mp_put_map(&request, 7);
+    put_number(&request, "v", 1);
+    put_number(&request, "id", ++w.next_id);
+    put_pair(&request, "client", bob.client);
+    put_pair(&request, "member", bob.member);
+    put_number(&request, "turn", ++bob.turn);
+    put_number(&request, "wait_ms", 0);
+    mp_put_text(&request, "done");
+    mp_put_array(&request, 2 + others);
+    mp_put_map(&request, 2);
+    put_number(&request, "seq", 99);
+    mp_put_text(&request, "ops");
+    mp_put_array(&request, 1);
+    mp_put_array(&request, texts);
+    for (unsigned i = 0; i < texts; i++)
+        mp_put_text(&request, "");
+    for (unsigned i = 0; i <= others; i++) {
+        mp_put_map(&request, 2);
+        put_number(&request, "seq", 1 + (i > 0));
+        put_number(&request, "retry_ms", 0);
+    }
+    clock_t begin = clock();
+    const char *reply = reply_of(world_turn_raw(&w, bob.link, request.data, request.len));
+    assert_true(clock() - begin < CLOCKS_PER_SEC);
+    expect_has(reply, "'seq':2,'code':'stale'");
+    expect_has(reply, "'seq':2,'code':'lease_expired'");
+    assert_string_equal(events_of(reply), "1@2 2@1");
+    buf_deinit(&request);
+}
+
 static void test_lease_ends(void **state)
 {
     (void)state;
@@ -340,6 +382,7 @@ int main(void)
         WORLD_TEST(test_entry_says_exactly_one_thing),
         WORLD_TEST(test_entry_of_an_event_that_is_not_held),
         WORLD_TEST(test_second_entry_for_the_same_event),
+        WORLD_TEST(test_many_entries_for_what_was_taken_along_cost_little),
         WORLD_TEST(test_lease_ends),
         WORLD_TEST(test_what_a_dead_member_held_comes_to_another_alone),
     };
