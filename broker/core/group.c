@@ -155,6 +155,15 @@ void group_unlist(struct group *group, const char *pattern, size_t len)
     group_arm(group, listed->until_ms);
 }
 
+void group_unlist_new(struct group *group, const char *pattern, size_t len)
+{
+    struct pattern *listed = pattern_find(group, pattern, len);
+    if (!listed || --listed->listers > 0 || listed->is_declared || listed->until_ms)
+        return;
+    free(listed->text);
+    *listed = group->patterns[--group->pattern_count];
+}
+
 static int group_declare(struct group *group, const char *text, struct fault *fault)
 {
     const char *wrong = event_pattern_fault(text, strlen(text));

@@ -129,7 +129,7 @@ struct pattern {
     size_t len;
     unsigned listers;  /* live members that list it */
     bool is_declared;  /* by the config: for ever */
-    uint64_t until_ms; /* with no lister: when it ends */
+    uint64_t until_ms; /* with no lister: when it ends; 0: it has had one all the time */
 };
 
 enum group_full { GROUP_OPEN, GROUP_PAUSING, GROUP_REFUSING };
@@ -250,6 +250,10 @@ struct group *group_make(struct core *core, const char *name, size_t len, struct
  * with a fault (CODE_LIMIT: too many patterns). */
 int group_list(struct group *group, const char *pattern, size_t len, struct fault *fault);
 void group_unlist(struct group *group, const char *pattern, size_t len);
+
+/* Take a group_list() back that came to nothing: a pattern that is new with it is gone at once, and one that
+ * is kept for a while is kept no longer. */
+void group_unlist_new(struct group *group, const char *pattern, size_t len);
 
 bool group_matches(const struct group *group, const char *event, size_t len);
 

@@ -13,12 +13,15 @@
 
 /* -- what it lists ------------------------------------------------------------------------------------- */
 
-static void unlist(struct group *group, const struct key_list *patterns, unsigned count)
+typedef void unlist_fn(struct group *group, const char *pattern, size_t len);
+
+/* The first @count of @patterns. */
+static void unlist(struct group *group, const struct key_list *patterns, unsigned count, unlist_fn *how)
 {
     const char *text = patterns->text;
     for (unsigned i = 0; i < count; i++) {
         size_t len = strlen(text);
-        group_unlist(group, text, len);
+        how(group, text, len);
         text += len + 1;
     }
 }
@@ -29,7 +32,7 @@ static int list(struct group *group, const struct key_list *patterns, struct fau
     for (unsigned i = 0; i < patterns->count; i++) {
         size_t len = strlen(text);
         if (group_list(group, text, len, fault) < 0) {
-            unlist(group, patterns, i);
+            unlist(group, patterns, i, group_unlist_new);
             return -1;
         }
         text += len + 1;
@@ -193,7 +196,7 @@ static struct member *join_new(struct group *group, const struct joining *joinin
         return NULL;
     struct member *member = member_new(group, joining);
     if (!member) {
-        unlist(group, joining->patterns, joining->patterns->count);
+        unlist(group, joining->patterns, joining->patterns->count, group_unlist_new);
         fault_set(fault, CODE_OVERLOADED, NULL, "no memory for the member");
         return NULL;
     }
@@ -207,7 +210,7 @@ static int join_again(struct member *member, const struct joining *joining, stru
     struct group *group = member->group;
     if (list(group, joining->patterns, fault) < 0)
         return -1;
-    unlist(group, member->patterns, member->patterns->count);
+    unlist(group, member->patterns, member->patterns->count, group_unlist);
     free(member->patterns);
     free(member->keys);
     set_terms(member, joining);
@@ -269,7 +272,7 @@ unsigned member_end(struct member *member, enum job_return how)
         job_return(lane_last_held(member->held->lane), how, 0,
                    how == JOB_BLAMED ? "the member of the last attempt ended with it"
                                      : "the member of the last attempt left");
-    unlist(group, member->patterns, member->patterns->count);
+    unlist(group, member->patterns, member->patterns->count, group_unlist);
     member_discard(member);
     group_wake(group);
     return held;

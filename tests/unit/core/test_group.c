@@ -236,6 +236,29 @@ static void test_group_that_nobody_could_join_is_gone(void **state)
     assert_null(group_find(w.core, "g", 1));
 }
 
+static void test_join_that_was_refused_listens_to_nothing(void **state)
+{
+    (void)state;
+    struct conn *alice = world_open(&w, "alice", "");
+    struct member *bob = join("g", 1, "b c"), *carol;
+    char events[512] = "";
+    for (unsigned i = 0; i < GROUP_PATTERNS - 3; i++)
+        snprintf(events + strlen(events), sizeof(events) - strlen(events), "%sp%u", i ? " " : "", i);
+    carol = join("g", 2, events);
+    member_end(bob, JOB_LEFT); /* b and c are kept for a while */
+    world_advance(&w, 20000);
+    assert_null(try_join("g", 3, "b x y", 1));
+    assert_int_equal(join_fault.code, CODE_LIMIT);
+    assert_false(matches("g", "x"));
+    say_n(alice, "x", 1);
+    assert_non_null(strstr(world_trace(&w), "no_handler"));
+    groups_check(w.core);
+    world_link_down(&w, carol->link);
+    world_advance(&w, 40000);
+    assert_false(matches("g", "b")); /* for no longer than without that */
+    assert_true(matches("g", "p1"));
+}
+
 static void test_refused_memory_makes_no_group(void **state)
 {
     (void)state;
@@ -303,6 +326,7 @@ int main(void)
         WORLD_TEST(test_groups_are_limited),
         WORLD_TEST(test_patterns_of_a_group_are_limited),
         WORLD_TEST(test_group_that_nobody_could_join_is_gone),
+        WORLD_TEST(test_join_that_was_refused_listens_to_nothing),
         WORLD_TEST(test_refused_memory_makes_no_group),
         WORLD_TEST(test_rates_are_of_the_time_between_two_samples),
         WORLD_TEST(test_timers_that_could_not_be_started_are_tried_again),
