@@ -72,7 +72,7 @@ def test_a_repeat_with_other_entries_and_other_numbers_are_refused(member, calls
     event = mem.take()
     last = mem.number
     for number in 0, last - 1, last + 2, last + 1000:
-        assert mem.refused(turn=number) in ("bad_turn", "bad_argument")
+        assert mem.refused(turn=number) == "bad_turn"
     assert mem.refused([done(event, increment(ann))], turn=last) == "bad_turn"
     assert calls.session(ann.conn) == {}
     assert mem.turn([done(event, increment(ann))], max=0)["failed"] == [], "the number was not used up"
@@ -161,7 +161,7 @@ def test_a_wrong_turn_is_refused_as_a_whole(member, calls, ws, change, code):
     ann, mem = ws(), member()
     ann.send("x")
     event = mem.take()
-    assert mem.refused(**{"done": [done(event, increment(ann))], **change}) in (code, *(["unknown_key"] if "ops" in change else []))
+    assert mem.refused(**{"done": [done(event, increment(ann))], **change}) == code
     assert calls.session(ann.conn) == {}
     assert mem.turn([done(event, increment(ann))], max=0)["failed"] == []
 
@@ -238,9 +238,7 @@ def test_where_one_operation_fails_nothing_of_the_entry_is_applied_and_the_other
     ]
     (failed,) = mem.turn(entries, max=0)["failed"]
     assert failed.pop("message")
-    assert failed == {"seq": 2, "code": "update_failed", "at": "done[1].ops[4].update.$push.n", "then": "dead"} or (
-        failed["at"].startswith("done[1].ops[4]") and failed["code"] == "update_failed" and failed["then"] == "dead"
-    )
+    assert failed == {"seq": 2, "code": "update_failed", "at": "done[1].ops[4].update.$push.n", "then": "dead"}
     assert [calls.session(client.conn) for client in clients] == [{"n": 1}, {}, {"n": 1}]
     for n, client in enumerate(clients):
         seen = [client.receive() for _ in range(3)]
