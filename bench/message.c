@@ -271,10 +271,11 @@ enum message_kind message_judge_batch(struct message *m, uint32_t connection, co
     struct cursor c;
     uint64_t seq;
 
-    if (!envelope_read(&envelope, text, len) || !is_batch_of(m, envelope.e) || envelope.i.len > 0)
+    if (!envelope_read(&envelope, text, len) || !is_batch_of(m, envelope.e) || envelope.i.len > 0 ||
+        envelope.p.text == NULL)
         return MESSAGE_WRONG;
     c = (struct cursor){envelope.p.text, envelope.p.text + envelope.p.len};
-    if (c.at == NULL || !take(&c, '{') || c.end - c.at < 4 || memcmp(c.at, "\"d\":", 4) != 0)
+    if (!take(&c, '{') || c.end - c.at < 4 || memcmp(c.at, "\"d\":", 4) != 0)
         return MESSAGE_WRONG;
     c.at += 4;
     *count = 0;
