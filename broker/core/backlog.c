@@ -11,6 +11,13 @@
 #define LAST     "@disconnect"
 #define LAST_LEN 11
 
+/* How connections go on when a group is open again: few at a time, since each brings what has piled up
+ * meanwhile, and all at once would fill the group and hold up everybody else. */
+#define RESUME_EVERY_MS 10
+#define RESUME_PART     32    /* one in so many of those that are left, each time ... */
+#define RESUME_EVENTS   16    /* ... as long as there is room for so many events of each ... */
+#define RESUME_BYTES    16384 /* ... and so many bytes */
+
 /* -- full ---------------------------------------------------------------------------------------------- */
 
 static void conn_pause(struct group *group, struct conn *conn)
@@ -19,6 +26,7 @@ static void conn_pause(struct group *group, struct conn *conn)
     if (conn->paused_by)
         return;
     conn->paused_by = group;
+    conn->paused_ms = core->now.mono_ms;
     DL_APPEND2(group->paused, conn, paused_prev, paused_next);
     group->paused_count++;
     group->counters.pauses++;
@@ -36,13 +44,44 @@ void groups_unpause(struct core *core, struct conn *conn)
     conn->paused_by = NULL;
 }
 
-static void resume_all(struct group *group)
+/* The one that has been paused for longest goes on. */
+static void resume_first(struct group *group)
 {
     struct core *core = group->core;
-    for (struct conn *conn; (conn = group->paused);) {
-        groups_unpause(core, conn);
-        core->effects.resume(core->effects.arg, conn->peer);
-    }
+    struct conn *conn = group->paused;
+    groups_unpause(core, conn);
+    core->effects.resume(core->effects.arg, conn->peer);
+}
+
+static void resume_all(struct group *group)
+{
+    while (group->paused)
+        resume_first(group);
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static bool is_paused_long(const struct group *group)
+{
+    const struct core *core = group->core;
+    return group->paused->paused_ms + core->options.group_pause_max_ms <= core->now.mono_ms;
+}
+
+void group_resume(struct group *group)
+{
+    size_t room = least((group->max_backlog - group->backlog) / RESUME_EVENTS,
+                        (group->max_backlog_bytes - group->bytes) / RESUME_BYTES);
+    size_t count = least(group->paused_count / RESUME_PART, room);
+    if (count < 1)
+        count = 1;
+    for (; group->paused && (count || is_paused_long(group)); count -= count > 0)
+        resume_first(group);
+    group->resume_ms = group->core->now.mono_ms + RESUME_EVERY_MS;
+    if (group->paused)
+        group_arm(group, group->resume_ms);
 }
 
 void group_refuse(struct group *group)
@@ -73,8 +112,10 @@ void group_check_full(struct group *group)
             group_refuse(group);
     } else if (group->full != GROUP_OPEN && is_low(group)) {
         group->full = GROUP_OPEN;
-        resume_all(group);
+        group_resume(group);
     }
+    if (!group->backlog)
+        resume_all(group);
     if (group->full == GROUP_PAUSING && is_over(group, 2))
         group_refuse(group);
 }

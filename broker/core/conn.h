@@ -40,6 +40,7 @@ struct conn {
     bool is_leaving;            /* the step under way closes it */
     bool is_ended;              /* it is in core.ended */
     struct group *paused_by;    /* NULL: it is read */
+    uint64_t paused_ms;         /* mono: since when it is not */
     struct conn *paused_prev, *paused_next;
     UT_hash_handle hh; /* in core.ended */
     struct index_part index;

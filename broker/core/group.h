@@ -198,12 +198,15 @@ struct group {
 
     enum group_full full;
     uint64_t full_ms;    /* since when not OPEN */
-    struct conn *paused; /* connections that feed it and are not read, by conn->paused_prev, paused_next */
+    struct conn *paused; /* connections that feed it and are not read, by conn->paused_prev, paused_next:
+                            in the order in which they were paused */
     unsigned paused_count;
+    uint64_t resume_ms; /* OPEN, and some are paused still: the next of them go on then */
 
     struct dead *dead;
     size_t dead_count, dead_bytes;
-    struct timer timer; /* always runs: end of pausing, of a pattern, of the oldest job's age; a suspect */
+    struct timer timer; /* always runs: end of pausing, resuming, end of a pattern, of the oldest job's age; a
+                           suspect */
     bool is_sweeping;   /* a pattern has ended: jobs that nobody listens to any more are to be buried */
     struct group_counters counters;
     uint64_t rate_ms, rate_received, rate_handled; /* at the last sample */
@@ -310,8 +313,13 @@ void groups_release(struct core *core, struct conn *conn);
 /* The connection ends: it is no longer paused by anybody. */
 void groups_unpause(struct core *core, struct conn *conn);
 
-/* Look at the bounds again, after jobs came or went: pause, refuse, or open up (resuming those paused). */
+/* Look at the bounds again, after jobs came or went: pause, refuse, or open up: then those paused go on, not
+ * all at once. */
 void group_check_full(struct group *group);
+
+/* It is open: some of those paused go on, the more room there is, and all that have been paused for
+ * group_pause_max_ms. Its timer does the rest. */
+void group_resume(struct group *group);
 
 /* It has paused for long enough, or has run far beyond its bounds: those paused are released, and messages
  * are refused. */

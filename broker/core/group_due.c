@@ -35,6 +35,8 @@ static uint64_t next_due(const struct group *group)
     uint64_t due = UINT64_MAX;
     if (group->full == GROUP_PAUSING)
         due = group->full_ms + core->options.group_pause_max_ms;
+    if (group->full == GROUP_OPEN && group->paused)
+        due = group->resume_ms;
     for (unsigned i = 0; i < group->pattern_count; i++) {
         const struct pattern *pattern = &group->patterns[i];
         if (!pattern->listers && !pattern->is_declared)
@@ -107,6 +109,8 @@ static void fire(struct timer *timer, void *arg)
     uint64_t now_ms = core->now.mono_ms;
     if (group->full == GROUP_PAUSING && group->full_ms + core->options.group_pause_max_ms <= now_ms)
         group_refuse(group);
+    if (group->full == GROUP_OPEN && group->paused && group->resume_ms <= now_ms)
+        group_resume(group);
     end_patterns(group);
     bool is_left = sweep(group);
     is_left |= bury_old(group);

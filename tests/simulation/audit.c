@@ -167,7 +167,7 @@ static void audit_group(struct sim *sim, const struct m_group *group, struct mp_
          "stats of %s: %llu bytes, not %zu", group->scene->name,
          (unsigned long long)number(map, "backlog_bytes"), group->bytes);
     for (size_t i = 0; i < sim->model.open_count; i++)
-        paused += (sim->model.open[i]->paused_by & 1u << group->index) != 0;
+        paused += ((sim->model.open[i]->paused_by | sim->model.open[i]->lets_go) & 1u << group->index) != 0;
     must(number(map, "paused_connections") <= paused, "stats of %s: %llu paused, not %zu", group->scene->name,
          (unsigned long long)number(map, "paused_connections"), paused);
     for (size_t i = 0; i < sim->model.members_count; i++)

@@ -20,6 +20,7 @@
 
 #define NEVER            UINT64_MAX
 #define MEMBER_SILENT_MS 60000
+#define RESUME_EVERY_MS  10
 
 /* So long a suspect waits for a member that happens to be free. */
 #define SUSPECT_PATIENCE_MS 1000
@@ -77,7 +78,7 @@ struct m_conn {
     size_t questions_count, questions_cap;
     struct m_lane lanes[GROUPS_MAX];
     uint32_t paused_by; /* groups that it filled, and that pause */
-    bool may_resume;    /* one of these has room again; it need not wait for the others ... */
+    uint32_t lets_go;   /* those of these that have room again: it need not wait for the others ... */
     bool has_resumed;   /* ... and has not, until it sends them something again */
     bool is_paused;     /* as the core told */
     struct m_expect *expects;
@@ -140,7 +141,7 @@ struct m_group {
     uint64_t by_seq_base;
     size_t job_count, backlog, bytes, held, suspects;
     enum group_state state;
-    uint64_t full_ms;
+    uint64_t full_ms, opened_ms;
     struct m_dead *deads;
     size_t deads_count, deads_cap, deads_told;
     uint64_t received, handled, refused, retried, attempts, lease_expired, dead, overloaded;

@@ -272,25 +272,37 @@ void model_paused(struct model *model, struct m_conn *conn)
     must(!conn->is_paused, "%s is paused twice", conn->id);
     must(conn->paused_by, "%s is paused, and fills no group", conn->id);
     conn->is_paused = true;
-    conn->may_resume = false;
+    conn->lets_go = 0;
     count(model->summary, COUNT_CONN_PAUSED);
 }
 
 void model_resumed(struct model *model, struct m_conn *conn)
 {
     must(conn->is_paused, "%s is resumed, and was not paused", conn->id);
-    must(!conn->paused_by || conn->may_resume, "%s is resumed while the group that it fills is full",
-         conn->id);
+    must(!conn->paused_by || conn->lets_go, "%s is resumed while the group that it fills is full", conn->id);
     conn->is_paused = false;
+    conn->lets_go = 0;
     conn->has_resumed = conn->paused_by != 0;
     count(model->summary, COUNT_CONN_RESUMED);
+}
+
+/* Whether a group that is open again may leave it paused for a little longer. */
+static bool may_wait(const struct model *model, const struct m_conn *conn)
+{
+    bool may = false;
+    for (unsigned g = 0; g < model->scene->group_count; g++) {
+        const struct m_group *group = &model->groups[g];
+        may |= conn->lets_go & 1u << g && group->state == GROUP_OPEN && group->backlog &&
+               model->now_ms < group->opened_ms + model->scene->options.group_pause_max_ms + RESUME_EVERY_MS;
+    }
+    return may;
 }
 
 void model_check_paused(const struct model *model)
 {
     for (size_t i = 0; i < model->open_count; i++) {
         const struct m_conn *conn = model->open[i];
-        must(!conn->is_paused || conn->paused_by,
+        must(!conn->is_paused || conn->paused_by || may_wait(model, conn),
              "%s is paused, and no group that it filled is full any more", conn->id);
         must(conn->is_paused || !conn->paused_by || conn->has_resumed,
              "%s is not paused, and has filled a group", conn->id);

@@ -115,12 +115,24 @@ static bool is_low(const struct m_group *group)
            group->bytes <= group->scene->max_backlog_bytes * 3 / 4;
 }
 
+/* Those that it has paused may go on; the core chooses when. */
 static void release_paused(struct model *model, const struct m_group *group)
 {
     for (size_t i = 0; i < model->open_count; i++) {
         struct m_conn *conn = model->open[i];
-        conn->may_resume |= (conn->paused_by & 1u << group->index) != 0;
+        conn->lets_go |= conn->paused_by & 1u << group->index;
         conn->paused_by &= ~(1u << group->index);
+    }
+}
+
+/* It is full again: those that have not gone on wait with the others. */
+static void keep_paused(struct model *model, const struct m_group *group)
+{
+    for (size_t i = 0; i < model->open_count; i++) {
+        struct m_conn *conn = model->open[i];
+        if (conn->is_paused)
+            conn->paused_by |= conn->lets_go & 1u << group->index;
+        conn->lets_go &= ~(1u << group->index);
     }
 }
 
@@ -143,6 +155,10 @@ static void change(struct model *model, struct m_group *group, enum group_state 
     }
     if (group->state == GROUP_PAUSING)
         release_paused(model, group);
+    if (state == GROUP_PAUSING)
+        keep_paused(model, group);
+    if (state == GROUP_OPEN)
+        group->opened_ms = model->now_ms;
     group->state = state;
 }
 

@@ -101,15 +101,19 @@ static inline void check_full(const struct group *group)
     bool is_low =
         group->backlog <= group->max_backlog * 3 / 4 && group->bytes <= group->max_backlog_bytes * 3 / 4;
     unsigned paused = 0;
+    uint64_t paused_ms = 0;
     for (const struct conn *conn = group->paused; conn; conn = conn->paused_next, paused++) {
         assert_ptr_equal(conn->paused_by, group);
+        assert_true(conn->paused_ms >= paused_ms);
+        paused_ms = conn->paused_ms;
         assert_false(conn->is_ended);
     }
     assert_int_equal(group->paused_count, paused);
     assert_true(group->full != GROUP_OPEN || !is_over);
     assert_true(group->full == GROUP_OPEN || !is_low);
     assert_true(group->full != GROUP_PAUSING || (!is_far && !group->refuses_when_full));
-    assert_true(group->full == GROUP_PAUSING || !paused);
+    assert_true(group->full != GROUP_REFUSING || !paused);
+    assert_true(group->backlog || !paused);
 }
 
 static inline void check_dead(const struct group *group)

@@ -216,6 +216,123 @@ static void test_one_pauses_and_the_other_opens(void **state)
     expect_trace(&w, "alice resumed\n");
 }
 
+/* -- going on ------------------------------------------------------------------------------------------ */
+
+static struct conn *crowd[100];
+static char crowd_names[100][8];
+
+/* The group g holds @backlog events, and @count connections have filled it and are paused, the first of them
+ * first. Returns the member that has it all to handle. */
+static struct member *start_paused(unsigned backlog, unsigned count)
+{
+    start_with(backlog, "a");
+    struct member *bob = join("g", 2, "a");
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(crowd_names[i], sizeof(crowd_names[i]), "c%u", i);
+        crowd[i] = world_open(&w, crowd_names[i], "");
+    }
+    say_n(alice, "a", backlog - 1);
+    for (unsigned i = 0; i < count; i++)
+        say_n(crowd[i], "a", 1);
+    assert_int_equal(the_group("g")->paused_count, count);
+    world_trace(&w);
+    return bob;
+}
+
+/* So many events of the group are handled. */
+static void handle(unsigned count)
+{
+    for (struct group *group = the_group("g"); count > 0; count--)
+        job_end(group->jobs, JOB_HANDLED);
+}
+
+static void test_connections_go_on_in_the_order_of_pausing(void **state)
+{
+    (void)state;
+    start_paused(8, 4);
+    handle(4);
+    expect_trace(&w, "");
+    handle(1);
+    expect_trace(&w, "c0 resumed\n");
+    handle(1);
+    expect_trace(&w, "");
+    groups_check(w.core);
+    world_advance(&w, 9);
+    expect_trace(&w, "");
+    world_advance(&w, 1);
+    expect_trace(&w, "c1 resumed\n");
+    world_close(&w, crowd[2], 1001, "");
+    world_advance(&w, 10);
+    expect_trace(&w, "c3 resumed\n");
+    groups_check(w.core);
+    world_advance(&w, 10);
+    expect_trace(&w, "");
+}
+
+static void test_many_go_on_together_where_there_is_room(void **state)
+{
+    (void)state;
+    start_paused(400, 100);
+    handle(199);
+    assert_int_equal(the_group("g")->full, GROUP_OPEN);
+    assert_int_equal(the_group("g")->paused_count, 97); /* a part of them ... */
+    world_advance(&w, 10);
+    assert_int_equal(the_group("g")->paused_count, 94);
+    say_n(alice, "a", 75);
+    world_advance(&w, 10);
+    assert_int_equal(the_group("g")->paused_count, 93); /* ... and fewer where that is too many */
+    groups_check(w.core);
+}
+
+static void test_nobody_goes_on_while_the_group_is_full_again(void **state)
+{
+    (void)state;
+    start_paused(8, 4);
+    handle(5);
+    expect_trace(&w, "c0 resumed\n");
+    say_n(crowd[0], "a", 2);
+    expect_trace(&w, "c0 paused\n");
+    world_advance(&w, 100);
+    expect_trace(&w, "");
+    handle(2);
+    expect_trace(&w, "c1 resumed\n"); /* c0 is the last now */
+    groups_check(w.core);
+}
+
+static void test_nobody_is_paused_by_a_group_without_events(void **state)
+{
+    (void)state;
+    start_paused(8, 4);
+    handle(10);
+    expect_trace(&w, "c0 resumed\n");
+    handle(1);
+    expect_trace(&w, "c1 resumed\nc2 resumed\nc3 resumed\n");
+    groups_check(w.core);
+}
+
+static void test_paused_for_long_goes_on_as_soon_as_the_group_is_open(void **state)
+{
+    (void)state;
+    start_paused(8, 4);
+    world_advance(&w, 3000);
+    handle(5);
+    expect_trace(&w, "c0 resumed\n");
+    say_n(crowd[0], "a", 2);
+    world_advance(&w, 3000);
+    handle(2);
+    expect_trace(&w, "c0 paused\nc1 resumed\nc2 resumed\nc3 resumed\n");
+    groups_check(w.core);
+}
+
+static void test_all_go_on_when_the_group_refuses(void **state)
+{
+    (void)state;
+    start_paused(8, 3);
+    world_advance(&w, 5000);
+    expect_trace(&w, "c0 resumed\nc1 resumed\nc2 resumed\n");
+    groups_check(w.core);
+}
+
 static void test_paused_connection_that_ends_is_forgotten(void **state)
 {
     (void)state;
@@ -403,6 +520,12 @@ int main(void)
         WORLD_TEST(test_backlog_is_bounded_in_bytes),
         WORLD_TEST(test_one_pauses_and_the_other_opens),
         WORLD_TEST(test_paused_connection_that_ends_is_forgotten),
+        WORLD_TEST(test_connections_go_on_in_the_order_of_pausing),
+        WORLD_TEST(test_many_go_on_together_where_there_is_room),
+        WORLD_TEST(test_nobody_goes_on_while_the_group_is_full_again),
+        WORLD_TEST(test_nobody_is_paused_by_a_group_without_events),
+        WORLD_TEST(test_paused_for_long_goes_on_as_soon_as_the_group_is_open),
+        WORLD_TEST(test_all_go_on_when_the_group_refuses),
         WORLD_TEST(test_connect_is_the_first_and_disconnect_the_last),
         WORLD_TEST(test_session_lives_until_the_last_event_is_done),
         WORLD_TEST(test_fields_of_an_ended_connection_still_expire),
