@@ -16,33 +16,74 @@ struct level {
     bool is_first;
 };
 
-static void put_escape(struct buf *out, uint8_t byte)
+/* What a byte is written as behind a backslash: 0 where it stands for itself, 'u' for \u00XX. */
+#define UNICODE_4(byte) [byte] = 'u', [(byte) + 1] = 'u', [(byte) + 2] = 'u', [(byte) + 3] = 'u'
+static const uint8_t escapes[256] = {
+    UNICODE_4(0x00), UNICODE_4(0x04), [0x08] = 'b', [0x09] = 't', [0x0a] = 'n',    [0x0b] = 'u',
+    [0x0c] = 'f',    [0x0d] = 'r',    [0x0e] = 'u', [0x0f] = 'u', UNICODE_4(0x10), UNICODE_4(0x14),
+    UNICODE_4(0x18), UNICODE_4(0x1c), ['"'] = '"',  ['\\'] = '\\'};
+
+/* The most that one byte is written as. */
+#define ESCAPE_MAX 6
+
+/* Write the escape of @byte to @to; give its end. */
+static inline uint8_t *write_escape(uint8_t *to, uint8_t byte)
 {
     static const char hex[] = "0123456789abcdef";
-    static const char shorts[256] = {
-        ['"'] = '"', ['\\'] = '\\', ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
-    if (shorts[byte]) {
-        buf_put(out, (char[2]){'\\', shorts[byte]}, 2);
-        return;
+    *to++ = '\\';
+    *to++ = escapes[byte];
+    if (escapes[byte] == 'u') {
+        *to++ = '0';
+        *to++ = '0';
+        *to++ = (uint8_t)hex[byte >> 4];
+        *to++ = (uint8_t)hex[byte & 15];
     }
-    buf_put(out, (char[6]){'\\', 'u', '0', '0', hex[byte >> 4], hex[byte & 15]}, 6);
+    return to;
 }
+
+/* Write @p up to @end to @to, which has room for every byte as an escape. */
+static uint8_t *write_escaped(uint8_t *to, const uint8_t *p, const uint8_t *end)
+{
+    while (end - p >= JSON_TEXT_STEP) {
+        memcpy(to, p, JSON_TEXT_STEP);
+        size_t n = json_text_plain(p, escapes);
+        p += n;
+        to += n;
+        if (n < JSON_TEXT_STEP)
+            to = write_escape(to, *p++);
+    }
+    for (; p < end; p++) {
+        if (escapes[*p])
+            to = write_escape(to, *p);
+        else
+            *to++ = *p;
+    }
+    return to;
+}
+
+/* Text with escapes goes in pieces, so that none asks for much more room than it takes. */
+#define PIECE_BYTES 64
 
 static void put_string(struct buf *out, const char *text, size_t len)
 {
     const uint8_t *p = (const uint8_t *)text;
     const uint8_t *end = p + len;
     uint64_t high = 0;
+    const uint8_t *stop = json_text_run(p, end, &high);
+    size_t plain = (size_t)(stop - p);
     if (!buf_reserve(out, len + 2))
         return;
-    buf_put_byte(out, '"');
-    while (true) {
-        const uint8_t *stop = json_text_run(p, end, &high);
-        buf_put(out, p, (size_t)(stop - p));
-        if (stop == end)
-            break;
-        put_escape(out, *stop);
-        p = stop + 1;
+    uint8_t *to = out->data + out->len;
+    *to++ = '"';
+    memcpy(to, p, plain);
+    out->len += plain + 1;
+    for (p = stop; p < end;) {
+        size_t n = end - p < PIECE_BYTES ? (size_t)(end - p) : PIECE_BYTES;
+        if (!buf_reserve(out, n * ESCAPE_MAX))
+            return;
+        to = write_escaped(out->data + out->len, p, p + n);
+        out->len = (size_t)(to - out->data);
+        p += n;
     }
     buf_put_byte(out, '"');
 }

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Whether all @len bytes are UTF-8. */
 bool utf8_valid(const void *bytes, size_t len);
@@ -12,8 +13,41 @@ bool utf8_valid(const void *bytes, size_t len);
 /* How many of the @len bytes, from the first on, are whole characters of valid UTF-8. */
 size_t utf8_prefix(const void *bytes, size_t len);
 
-/* How many bytes (1..4) the character at @bytes takes; 0 when none is there. */
-size_t utf8_char(const void *bytes, size_t len);
+/* Whether @byte continues a character. */
+static inline bool utf8_is_tail(uint8_t byte)
+{
+    return (byte & 0xc0) == 0x80;
+}
+
+/* How many bytes (1..4) the character at @bytes takes; 0 when none is there.
+ *
+ * The table of RFC 3629, section 4. The second byte alone tells overlong forms, surrogates and what is too
+ * large. */
+static inline size_t utf8_char(const void *bytes, size_t len)
+{
+    const uint8_t *p = bytes;
+    if (len == 0)
+        return 0;
+    uint8_t lead = p[0];
+    if (lead < 0x80)
+        return 1;
+    if (lead < 0xc2)
+        return 0;
+    if (lead < 0xe0)
+        return len >= 2 && utf8_is_tail(p[1]) ? 2 : 0;
+    if (lead < 0xf0) {
+        if (len < 3 || !utf8_is_tail(p[1]) || !utf8_is_tail(p[2]))
+            return 0;
+        bool overlong = lead == 0xe0 && p[1] < 0xa0;
+        bool surrogate = lead == 0xed && p[1] >= 0xa0;
+        return overlong || surrogate ? 0 : 3;
+    }
+    if (lead > 0xf4 || len < 4 || !utf8_is_tail(p[1]) || !utf8_is_tail(p[2]) || !utf8_is_tail(p[3]))
+        return 0;
+    bool overlong = lead == 0xf0 && p[1] < 0x90;
+    bool too_large = lead == 0xf4 && p[1] >= 0x90;
+    return overlong || too_large ? 0 : 4;
+}
 
 /* Append-style encoder: writes the 1..4 bytes of @code_point to @out, returns how many. What is no code point
  * of its own (a surrogate, more than U+10FFFF) becomes U+FFFD. */
