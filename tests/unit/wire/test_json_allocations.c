@@ -68,6 +68,32 @@ static void test_bad_text_is_still_found_without_memory(void **state)
     buf_deinit(&text);
 }
 
+/* One string alone needs memory again and again; the text behind it is read all the same. */
+static void test_a_long_string_with_escapes_is_read_without_memory(void **state)
+{
+    (void)state;
+    struct buf text = BUF_INIT;
+    unsigned long n = 0;
+    bool was_refused = true;
+    buf_put_byte(&text, '"');
+    for (int i = 0; i < 200; i++)
+        buf_put_text(&text, "a run\\n\\u20ac\xc3\xa4, ");
+    buf_put_text(&text, "\x01\"");
+    size_t fault = text.len - 2;
+    for (; was_refused; n++) {
+        struct buf out = BUF_INIT;
+        size_t offset = 0;
+        failing_alloc_start(n);
+        const char *error = json_to_mp((char *)text.data, text.len, &out, &offset);
+        was_refused = failing_alloc_stop();
+        assert_string_equal(error, "control character in a string");
+        assert_int_equal(offset, fault);
+        buf_deinit(&out);
+    }
+    assert_true(n >= 4);
+    buf_deinit(&text);
+}
+
 static void test_mp_to_json_fails_the_buffer_only(void **state)
 {
     (void)state;
@@ -131,6 +157,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json_to_mp_fails_the_buffer_only),
         cmocka_unit_test(test_bad_text_is_still_found_without_memory),
+        cmocka_unit_test(test_a_long_string_with_escapes_is_read_without_memory),
         cmocka_unit_test(test_mp_to_json_fails_the_buffer_only),
         cmocka_unit_test(test_members_are_walked_without_memory_for_their_keys),
     };

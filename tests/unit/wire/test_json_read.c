@@ -175,6 +175,84 @@ static void test_bytes_that_are_no_utf8_are_found_at_every_offset(void **state)
     }
 }
 
+/* Escapes of each length behind runs of each length, so that they meet every end: of a step, of the text, of
+ * the buffer's first room. */
+static void test_escapes_are_decoded_at_every_offset(void **state)
+{
+    (void)state;
+    static const char *const escapes[][2] = {
+        {"\\n", "\n"},
+        {"\\\\\\\"", "\\\""},
+        {"\\u0041", "A"},
+        {"\\u00e4\\u20AC", "\xc3\xa4\xe2\x82\xac"},
+        {"\\ud83d\\uDE00", "\xf0\x9f\x98\x80"},
+        {"\\ud83d\\n", "\xef\xbf\xbd\n"},
+        {"\\t\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "\t\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80"},
+    };
+    for (size_t kind = 0; kind < sizeof(escapes) / sizeof(escapes[0]); kind++) {
+        for (int before = 0; before < 150; before++) {
+            for (int after = 0; after < 24; after++) {
+                struct buf text = BUF_INIT;
+                struct buf want = BUF_INIT;
+                struct buf got = BUF_INIT;
+                size_t offset;
+                buf_printf(&text, "\"\\/%0*d%s%0*d\"", before, 0, escapes[kind][0], after, 0);
+                buf_printf(&want, "/%0*d%s%0*d", before, 0, escapes[kind][1], after, 0);
+                assert_null(transcode((char *)text.data, text.len, &got, &offset));
+                struct mp_reader r = mp_reader(got.data, got.len);
+                const char *string;
+                size_t len;
+                assert_true(mp_str(&r, &string, &len) && r.at == r.end);
+                assert_int_equal(len, want.len);
+                assert_memory_equal(string, want.data, len);
+                buf_deinit(&text);
+                buf_deinit(&want);
+                buf_deinit(&got);
+            }
+        }
+    }
+}
+
+/* What is wrong behind an escape is found where it stands. */
+static void test_faults_behind_an_escape_are_found_at_every_offset(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        const char *error;
+    } faults[] = {
+        {"\x01", "control character in a string"},       {"\xc3", "a string is not UTF-8"},
+        {"\xed\xa0\x80", "a string is not UTF-8"},       {"\xf0\x9f\x98", "a string is not UTF-8"},
+        {"\\x", "unknown escape in a string"},           {"\\u12g4", "\\u needs four hexadecimal digits"},
+        {"\\u123", "\\u needs four hexadecimal digits"},
+    };
+    for (size_t kind = 0; kind < sizeof(faults) / sizeof(faults[0]); kind++) {
+        for (int before = 1; before < 150; before++) {
+            for (int after = 0; after < 24; after++) {
+                struct buf text = BUF_INIT;
+                struct buf out = BUF_INIT;
+                size_t offset = 0;
+                buf_printf(&text, "\"\\n%0*d%s", before, 0, faults[kind].bytes);
+                for (int i = 0; i < after; i++)
+                    buf_put_byte(&text, '"');
+                assert_string_equal(transcode((char *)text.data, text.len, &out, &offset),
+                                    faults[kind].error);
+                assert_int_equal(offset, 3 + before);
+                assert_int_equal(out.len, 0);
+                /* cut before it, and within "\\n" */
+                assert_string_equal(transcode((char *)text.data, 3 + (size_t)before, &out, &offset),
+                                    "the text ends inside a string");
+                assert_int_equal(offset, 3 + before);
+                assert_string_equal(transcode((char *)text.data, 2, &out, &offset),
+                                    "the text ends inside a string");
+                assert_int_equal(offset, 2);
+                buf_deinit(&text);
+                buf_deinit(&out);
+            }
+        }
+    }
+}
+
 static void test_members_are_walked_one_by_one(void **state)
 {
     (void)state;
@@ -357,6 +435,8 @@ int main(void)
         cmocka_unit_test(test_a_quote_is_found_at_every_offset),
         cmocka_unit_test(test_control_characters_are_found_at_every_offset),
         cmocka_unit_test(test_bytes_that_are_no_utf8_are_found_at_every_offset),
+        cmocka_unit_test(test_escapes_are_decoded_at_every_offset),
+        cmocka_unit_test(test_faults_behind_an_escape_are_found_at_every_offset),
         cmocka_unit_test(test_members_are_walked_one_by_one),
         cmocka_unit_test(test_objects_in_objects_are_walked),
         cmocka_unit_test(test_errors_of_a_walk_stick),

@@ -67,6 +67,50 @@ static void test_only_what_must_be_escaped_is(void **state)
     assert_written("81 a2 22 0a 01", "{\"\\\"\\n\":1}");
 }
 
+/* Written byte by byte, by another hand. */
+static void put_plainly(struct buf *out, const uint8_t *text, size_t len)
+{
+    static const char controls[] = "\b\t\n\f\r";
+    static const char letters[] = "btnfr";
+    buf_put_byte(out, '"');
+    for (size_t i = 0; i < len; i++) {
+        const char *control = text[i] ? strchr(controls, text[i]) : NULL;
+        if (text[i] == '"' || text[i] == '\\')
+            buf_printf(out, "\\%c", text[i]);
+        else if (control)
+            buf_printf(out, "\\%c", letters[control - controls]);
+        else if (text[i] < 0x20)
+            buf_printf(out, "\\u%04x", text[i]);
+        else
+            buf_put_byte(out, text[i]);
+    }
+    buf_put_byte(out, '"');
+}
+
+static void test_escapes_are_written_at_every_offset(void **state)
+{
+    (void)state;
+    uint8_t text[200];
+    for (size_t len = 1; len <= sizeof(text); len++) {
+        for (unsigned byte = 0; byte < 0x80; byte++) {
+            struct buf mp = BUF_INIT;
+            struct buf want = BUF_INIT;
+            struct buf got = BUF_INIT;
+            memset(text, 'a', len);
+            for (size_t at = byte % len; at < len; at += byte + 1)
+                text[at] = (uint8_t)byte;
+            mp_put_str(&mp, (char *)text, len);
+            put_plainly(&want, text, len);
+            assert_true(mp_to_json(mp.data, mp.len, &got));
+            assert_int_equal(got.len, want.len);
+            assert_memory_equal(got.data, want.data, want.len);
+            buf_deinit(&mp);
+            buf_deinit(&want);
+            buf_deinit(&got);
+        }
+    }
+}
+
 static void test_binaries_become_base64(void **state)
 {
     (void)state;
@@ -125,6 +169,7 @@ int main(void)
         cmocka_unit_test(test_values_of_each_type),
         cmocka_unit_test(test_integers_stay_exact_and_floats_stay_floats),
         cmocka_unit_test(test_only_what_must_be_escaped_is),
+        cmocka_unit_test(test_escapes_are_written_at_every_offset),
         cmocka_unit_test(test_binaries_become_base64),
         cmocka_unit_test(test_what_json_cannot_say_becomes_null),
         cmocka_unit_test(test_malformed_bytes_are_refused_and_leave_nothing),
