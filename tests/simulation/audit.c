@@ -84,10 +84,10 @@ void audit_inspect(struct sim *sim, const struct m_group *group, uint64_t after,
 void audit_dead(struct sim *sim, const struct m_group *group, uint64_t after, struct mp_reader result)
 {
     struct mp_reader list, code;
-    size_t kept = group->deads_count, max = sim->scene.options.group_dead, at;
+    size_t kept = group->deads_count, max = sim->scene.options.group_dead, at = group->deads_first;
     if (after || group->deads_told != kept)
         return; /* those of this turn of the loop have no order yet */
-    at = kept > max ? kept - max : 0;
+    at = kept > at + max ? kept - max : at;
     must(mp_map_get(result, "events", 6, &list), "dead without events");
     for (uint32_t left = list_from(&list); left; left--, at++) {
         must(at < kept, "the dead list of %s has more than there are", group->scene->name);

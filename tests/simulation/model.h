@@ -144,6 +144,7 @@ struct m_group {
     uint64_t full_ms, opened_ms;
     struct m_dead *deads;
     size_t deads_count, deads_cap, deads_told;
+    size_t deads_first; /* from here on: of the group as it is, and not of one with its name that is gone */
     uint64_t received, handled, refused, retried, attempts, lease_expired, dead, overloaded;
 };
 

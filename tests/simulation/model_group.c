@@ -33,7 +33,7 @@ void model_group_make(struct model *model, struct m_group *group)
     group->by_seq_base = group->seq;
     group->by_seq_count = 0;
     group->state = GROUP_OPEN;
-    group->deads_count = group->deads_told = 0;
+    group->deads_first = group->deads_count;
     group->received = group->handled = group->refused = group->retried = group->dead = group->overloaded = 0;
     group->lease_expired = 0;
     count(model->summary, COUNT_GROUP_NEW);
