@@ -348,7 +348,7 @@ void job_bury(struct job *job, enum code code, const char *message);
  * @why as message) instead. */
 enum job_return {
     JOB_RETRY,  /* the member asked for it, or its effects were refused for now: counts an attempt */
-    JOB_STALE,  /* does not count one */
+    JOB_STALE,  /* does not count one: it came too early, or its holder has not seen it */
     JOB_LEFT,   /* its holder left of its own will */
     JOB_BLAMED, /* its holder died or hung: it becomes a suspect, those after it as well */
 };

@@ -210,7 +210,7 @@ bool job_return(struct job *job, enum job_return how, uint64_t delay_ms, const c
         later->is_suspect = how == JOB_BLAMED;
     }
     put_back(job, counts);
-    if (how != JOB_LEFT) /* who leaves says nothing about it */
+    if (how == JOB_RETRY || how == JOB_BLAMED) /* otherwise nobody has said anything about it */
         job->is_suspect = how == JOB_BLAMED;
     if (delay_ms)
         job->due_ms = group->core->now.mono_ms + delay_ms;

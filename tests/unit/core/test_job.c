@@ -105,6 +105,20 @@ static void test_job_that_was_stale_was_no_attempt(void **state)
     }
 }
 
+static void test_suspect_that_nobody_has_seen_is_one_still(void **state)
+{
+    (void)state;
+    begin(1, 1, 1);
+    member_end(bob, JOB_BLAMED);
+    bob = join("g", 2, "a");
+    expect_given(bob, 9, "1@2");
+    assert_true(job_return(job_of(1), JOB_STALE, 0, "the reply had no room for it"));
+    assert_true(job_of(1)->is_suspect);
+    expect_given(bob, 9, "1@2");
+    assert_true(bob->has_suspect);
+    groups_check(w.core);
+}
+
 static void test_last_attempt_is_followed_by_death(void **state)
 {
     (void)state;
@@ -350,6 +364,7 @@ int main(void)
         WORLD_TEST(test_changed_session_makes_later_held_ones_stale),
         WORLD_TEST(test_returned_job_takes_later_ones_along),
         WORLD_TEST(test_job_that_was_stale_was_no_attempt),
+        WORLD_TEST(test_suspect_that_nobody_has_seen_is_one_still),
         WORLD_TEST(test_last_attempt_is_followed_by_death),
         WORLD_TEST(test_delayed_job_comes_when_its_time_has_come),
         WORLD_TEST(test_delay_ends_with_the_job_that_is_delayed),
