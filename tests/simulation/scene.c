@@ -38,8 +38,7 @@ static void make_options(struct scene *scene, struct random *random)
     options->group_dead = between(random, 2, 60);
     options->link_grace_ms = PICK(random, 50, 300, 2000);
     options->group_backlog = chance(random, 500) ? between(random, 6, 60) : 2000;
-    if (scene->knows_bytes)
-        options->group_backlog_bytes = between(random, 3000, 30000);
+    options->group_backlog_bytes = scene->knows_bytes ? between(random, 3000, 30000) : SIZE_MAX / 4;
 }
 
 static uint32_t some_patterns(struct random *random)
