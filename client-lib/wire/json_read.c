@@ -194,6 +194,14 @@ static bool read_escaped(struct json_reader *r, struct buf *out)
                 p += 2;
                 continue;
             }
+            /* Characters that are not ASCII mostly stand together. */
+            while (*p >= 0x80 && p < d.fast_end && (n = utf8_char(p, PIECE_WRITTEN)) > 0) {
+                memcpy(to, p, PIECE_WRITTEN);
+                p += n;
+                to += n;
+            }
+            if (!stops[*p])
+                continue;
             piece = decode_character(p, p + PIECE_READ, to);
         } else if (p < d.room_end || p == d.end) {
             n = copy_to_end(to, p, d.end);

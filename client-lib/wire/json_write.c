@@ -61,14 +61,32 @@ static uint8_t *write_escaped(uint8_t *to, const uint8_t *p, const uint8_t *end)
     return to;
 }
 
-/* Text with escapes goes in pieces, so that none asks for much more room than it takes. */
+#define SHORT_BYTES 16
+
+/* Longer text with escapes goes in pieces, so that none asks for much more room than it takes. */
 #define PIECE_BYTES 64
+
+/* Where one reserve is room for all of it as escapes: most keys and words. */
+static void put_short_string(struct buf *out, const uint8_t *p, size_t len)
+{
+    if (!buf_reserve(out, len * ESCAPE_MAX + 2))
+        return;
+    uint8_t *to = out->data + out->len;
+    *to++ = '"';
+    to = write_escaped(to, p, p + len);
+    *to++ = '"';
+    out->len = (size_t)(to - out->data);
+}
 
 static void put_string(struct buf *out, const char *text, size_t len)
 {
     const uint8_t *p = (const uint8_t *)text;
     const uint8_t *end = p + len;
     uint64_t high = 0;
+    if (len <= SHORT_BYTES) {
+        put_short_string(out, p, len);
+        return;
+    }
     const uint8_t *stop = json_text_run(p, end, &high);
     size_t plain = (size_t)(stop - p);
     if (!buf_reserve(out, len + 2))
