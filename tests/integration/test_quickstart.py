@@ -67,6 +67,7 @@ def test_ctrl_c_stops_both_and_says_nothing_bad(tmp_path):
     process = subprocess.Popen(
         [QUICKSTART, "--bin", str(BUILD), "--listen", "127.0.0.1:0"],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # background jobs ignore it, and bash keeps that
     )
     wait_until((tmp_path / "sluice" / "sluice" / "calls").exists, "the broker to start")
     line = next(line for line in process.stdout if "Open http://" in line)

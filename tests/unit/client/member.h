@@ -28,6 +28,7 @@ static inline void handle_all(sluice_handler_fn *fn, int per_conn)
 {
     assert_int_equal(sluice_subscribe(the_client, "*", fn, NULL, "{group: 'g', per_conn: %d}", per_conn), 0);
     the_group = the_client->groups;
+    the_group->lease_ms = 30000; /* as the broker would have said */
 }
 
 /* A reply with the events of the JSON list. */

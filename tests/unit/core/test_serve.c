@@ -359,9 +359,37 @@ static void test_slow_member_leaves_its_share_to_the_others(void **state)
     assert_int_equal(the_group("g")->job_count, 16);
 }
 
+static void test_suspects_that_nobody_lists_hold_up_no_others(void **state)
+{
+    (void)state;
+    static char names[80][8];
+    struct member *bob = join("g", 1, "b"), *carol = join("g", 2, "a"), *dave = join("g", 3, "a");
+    for (unsigned i = 0; i < 80; i++) {
+        snprintf(names[i], sizeof(names[i]), "c%u", i);
+        say_n(world_open(&w, names[i], ""), "b", 1);
+    }
+    struct conn *alice = world_open(&w, "alice", ""), *erin = world_open(&w, "erin", "");
+    got(ask(bob, 100));
+    assert_int_equal(bob->held_count, 80);
+    say_n(alice, "a", 1);
+    expect_got(ask(carol, 1), "81@1");
+    say_n(erin, "a", 2);
+    expect_got(ask(dave, 1), "82@1");
+    member_end(bob, JOB_BLAMED);
+    member_end(carol, JOB_BLAMED);
+    uint64_t ticket = ask(dave, 5);
+    say_n(world_open(&w, "frank", ""), "a", 1);
+    expect_got(ticket, "waits"); /* for 81, which is to be alone */
+    expect_got(done(dave, "82", 5), "81@2");
+    expect_got(done(dave, "81", 5), "83@1 84@1");
+    bob = join("g", 1, "b");
+    expect_given(bob, 9, "1@2");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        WORLD_TEST(test_suspects_that_nobody_lists_hold_up_no_others),
         WORLD_TEST(test_who_asked_first_is_served_first),
         WORLD_TEST(test_connections_are_served_in_the_order_in_which_they_came),
         WORLD_TEST(test_member_holds_no_more_than_it_wants),
