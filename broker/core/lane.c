@@ -95,10 +95,12 @@ static enum lane_state state_of(const struct lane *lane)
         return LANE_IDLE;
     if (job->due_ms && job->due_ms > lane->group->core->now.mono_ms)
         return LANE_DELAYED;
+    if (!lane->held && lane->parked_seq == job->seq)
+        return LANE_PARKED;
     if (job->is_suspect)
         return lane->held ? LANE_IDLE : LANE_SUSPECT;
     if (!lane->held)
-        return lane->parked_seq == job->seq ? LANE_PARKED : LANE_READY;
+        return LANE_READY;
     return lane->held < lane->holder->per_conn && !lane->holder->has_suspect ? LANE_MORE : LANE_IDLE;
 }
 

@@ -9,9 +9,8 @@
 #include "core/stored_event.h"
 #include "core/turn.h"
 
-#define SHARE_MIN   16
-#define LOOK_MAX    4096 /* members asked in vain whether they list an event, in one turn of the loop */
-#define SUSPECT_MAX 64   /* suspects looked at for one that a live member lists */
+#define SHARE_MIN 16
+#define LOOK_MAX  4096 /* members asked in vain whether they list an event, in one turn of the loop */
 
 /* One group being served. */
 struct serving {
@@ -79,15 +78,12 @@ static void end_draining(struct group *group)
     group->is_draining = false;
 }
 
-/* The first suspect that anybody could take. */
-static const struct lane *find_suspect(const struct group *group)
+/* The first suspect that anybody could take; those before it are parked. */
+static const struct lane *find_suspect(struct group *group)
 {
-    const struct lane *lane = group->suspects;
-    for (unsigned i = 0; lane && i < SUSPECT_MAX; i++, lane = lane->next) {
-        if (is_listed(group, lane->head))
-            return lane;
-    }
-    return NULL;
+    while (group->suspects && !is_listed(group, group->suspects->head))
+        lane_park(group->suspects);
+    return group->suspects;
 }
 
 /* Members that could take @job, but hold something, get nothing new before they have finished that: one of
@@ -116,6 +112,8 @@ static void serve_suspects(struct group *group)
         next = lane->next;
         if (member)
             hand_out(member, lane->head);
+        else if (!is_listed(group, lane->head))
+            lane_park(lane);
     }
     const struct lane *left = find_suspect(group);
     if (left)
