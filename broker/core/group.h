@@ -208,6 +208,7 @@ struct group {
     struct timer timer; /* always runs: end of pausing, resuming, end of a pattern, of the oldest job's age; a
                            suspect */
     bool is_sweeping;   /* a pattern has ended: jobs that nobody listens to any more are to be buried */
+    uint64_t swept_seq; /* while it is: that is done up to this one */
     struct group_counters counters;
     uint64_t rate_ms, rate_received, rate_handled; /* at the last sample */
     double received_per_s, handled_per_s;

@@ -7,7 +7,9 @@
 #include "core/group.h"
 #include "core/stored_event.h"
 
-#define BURIED_MAX 1000 /* jobs that one firing buries, so that it does not stop the broker */
+/* Of one firing, so that it does not stop the broker. */
+#define BURIED_MAX 1000  /* jobs that it buries */
+#define LOOKED_MAX 10000 /* jobs that it compares with all patterns */
 
 static void fire(struct timer *timer, void *arg);
 
@@ -63,19 +65,24 @@ static void end_patterns(struct group *group)
         free(pattern->text);
         *pattern = group->patterns[--group->pattern_count];
         group->is_sweeping = true;
+        group->swept_seq = 0;
     }
 }
 
 /* Bury what no pattern matches any more. True: something is left to do. */
 static bool sweep(struct group *group)
 {
-    unsigned buried = 0;
+    unsigned buried = 0, looked = 0;
     for (struct job *job = group->jobs, *next; job && group->is_sweeping; job = next) {
         next = job->next;
+        if (job->seq <= group->swept_seq)
+            continue;
+        if (looked++ == LOOKED_MAX || buried == BURIED_MAX)
+            return true;
+        group->swept_seq = job->seq;
         if (job->holder || group_matches(group, job->event->name, job->event->name_len))
             continue;
-        if (buried++ == BURIED_MAX)
-            return true;
+        buried++;
         job_bury(job, CODE_UNLISTED, "no member lists this event any more");
     }
     group->is_sweeping = false;

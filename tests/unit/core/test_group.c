@@ -140,6 +140,28 @@ static void test_many_unlisted_events_are_buried_in_slices(void **state)
     groups_check(w.core);
 }
 
+static void test_many_events_are_looked_at_in_slices(void **state)
+{
+    (void)state;
+    struct conn *alice = world_open(&w, "alice", "");
+    struct member *bob = join("g", 1, "a");
+    ask(join("g", 2, "b"), 0);
+    say_n(alice, "b", 15000); /* stay */
+    say_n(alice, "a", 1);
+    member_end(bob, JOB_LEFT);
+    world_advance(&w, 30000);
+    ask(join("g", 3, "b"), 0);
+    world_advance(&w, 29999);
+    w.now.mono_ms += 1;
+    core_tick(w.core, w.now);
+    assert_int_equal(the_group("g")->counters.dead, 0);
+    assert_int_equal(core_next(w.core), w.now.mono_ms);
+    core_tick(w.core, w.now);
+    assert_int_equal(the_group("g")->counters.dead, 1);
+    assert_int_equal(the_group("g")->job_count, 15000);
+    assert_true(core_next(w.core) > w.now.mono_ms);
+}
+
 static void test_declared_group_listens_for_ever(void **state)
 {
     (void)state;
@@ -319,6 +341,7 @@ int main(void)
         WORLD_TEST(test_group_with_nothing_left_is_gone),
         WORLD_TEST(test_event_that_nobody_lists_any_more_dies_with_its_pattern),
         WORLD_TEST(test_many_unlisted_events_are_buried_in_slices),
+        WORLD_TEST(test_many_events_are_looked_at_in_slices),
         WORLD_TEST(test_declared_group_listens_for_ever),
         WORLD_TEST(test_declared_options_hold_for_the_group),
         WORLD_TEST(test_wrong_declarations_are_refused),
