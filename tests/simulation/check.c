@@ -64,8 +64,8 @@ static size_t share_of(const struct sim *sim, const struct m_group *group)
         asking += member->group == group && member->is_asking && member->link && !member->has_suspect &&
                   member->held < member->max;
     }
-    if (group->suspects && asking > 1)
-        asking = 1; /* the others may be waiting for a suspect */
+    if ((group->suspects || group->had_suspects) && asking > 1)
+        asking = 1; /* the others may be waiting for a suspect, or have been until now */
     size_t share = asking ? (waiting + asking - 1) / asking : waiting;
     return share < 16 ? 16 : share;
 }

@@ -140,6 +140,7 @@ struct m_group {
     size_t by_seq_count, by_seq_cap;
     uint64_t by_seq_base;
     size_t job_count, backlog, bytes, held, suspects;
+    bool had_suspects; /* when the turn of the loop began */
     enum group_state state;
     uint64_t full_ms, opened_ms;
     struct m_dead *deads;

@@ -87,8 +87,10 @@ static void check_gone(struct model *model, struct m_group *group)
 
 void model_flushed(struct model *model)
 {
-    for (unsigned g = 0; g < model->scene->group_count; g++)
+    for (unsigned g = 0; g < model->scene->group_count; g++) {
         check_gone(model, &model->groups[g]);
+        model->groups[g].had_suspects = model->groups[g].suspects > 0;
+    }
 }
 
 /* -- full or not --------------------------------------------------------------------------------------- */
