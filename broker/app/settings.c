@@ -201,7 +201,7 @@ const struct setting SETTINGS[] = {
     {handlers, "max_request_bytes", SETTING_SIZE, SETTING_ANYWHERE, AT(core.max_request_bytes), "BYTES", 64 * KIB, NNG_BYTES_MAX,
      .help = "largest request, a larger one ends its link; and largest reply (reply_too_large)"},
     {handlers, "max_ops", SETTING_UNSIGNED, SETTING_ANYWHERE, AT(core.max_ops), "N", 1, 65536,
-     .help = "operations in one request; one with more is refused (request_too_large)"},
+     .help = "operations in one request, at most max_request_bytes / 640; one with more is refused (request_too_large)"},
     {handlers, "max_clients", SETTING_UNSIGNED, SETTING_ANYWHERE, AT(core.max_clients), "N", 1, 1000000,
      .help = "handlers whose replies are stored; the one not heard of for longest is forgotten for another"},
     {handlers, "stored_replies", SETTING_UNSIGNED, SETTING_ANYWHERE, AT(core.stored_replies), "N", 1, 65536,

@@ -56,7 +56,7 @@ static void put_limits(struct call *call)
         {"max_session_bytes", options->max_session_bytes},
         {"max_request_bytes", options->max_request_bytes},
         {"max_publish_bytes", options->max_publish_bytes},
-        {"max_ops", options->max_ops},
+        {"max_ops", request_max_ops(options)},
         {"max_scan", options->max_scan},
         {"max_patterns", MAX_PATTERNS},
         {"question_ms", options->question_ms},

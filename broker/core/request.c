@@ -150,6 +150,13 @@ static int check_kind(const struct arg *head, struct fault *fault)
     return 0;
 }
 
+/* The reply has room for an error of each. */
+unsigned request_max_ops(const struct core_options *options)
+{
+    size_t fit = options->max_request_bytes / ERROR_BYTES;
+    return fit < options->max_ops ? (unsigned)fit : options->max_ops;
+}
+
 static int check_head(struct core *core, struct request *request, const struct arg *head, struct fault *fault)
 {
     const struct arg *client = &head[HEAD_CLIENT], *epoch = &head[HEAD_EPOCH];
@@ -166,9 +173,9 @@ static int check_head(struct core *core, struct request *request, const struct a
                          core->options.epoch);
     if (check_kind(head, fault) < 0)
         return -1;
-    if (head[HEAD_OPS].given && head[HEAD_OPS].token.count > core->options.max_ops)
+    if (head[HEAD_OPS].given && head[HEAD_OPS].token.count > request_max_ops(&core->options))
         return fault_set(fault, CODE_REQUEST_TOO_LARGE, &at_ops, "a request has at most %u operations",
-                         core->options.max_ops);
+                         request_max_ops(&core->options));
     request->client = client->token.bytes;
     request->client_len = client->token.len;
     request->ops = &head[HEAD_OPS];

@@ -47,6 +47,10 @@ struct op {
 /* All of them, ends with a name of NULL. */
 extern const struct op OPS[];
 
+/* How many operations a request may have: `max_ops`, or fewer where small replies have no room for as many
+ * errors. */
+unsigned request_max_ops(const struct core_options *options);
+
 /* Add to the result. */
 void result_uint(struct call *call, const char *key, uint64_t value);
 void result_bool(struct call *call, const char *key, bool value);

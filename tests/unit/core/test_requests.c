@@ -306,9 +306,24 @@ static void test_full_list_of_announcers_still_takes_their_repeats(void **state)
                "\"code\":\"limit\""));
 }
 
+#define NONSENSE "{\"op\":\"x\"}"
+
+static void test_reply_has_room_for_an_error_of_each_operation(void **state)
+{
+    (void)state;
+    world_stop(&w);
+    world_init(&w);
+    w.options.max_request_bytes = 2000;
+    world_start(&w);
+    assert_non_null(strstr(world_call(&w, "[" NONSENSE "," NONSENSE "," NONSENSE "]"), "unknown_op"));
+    assert_non_null(strstr(world_call(&w, "[" NONSENSE "," NONSENSE "," NONSENSE "," NONSENSE "]"),
+                           "\"message\":\"a request has at most 3 operations\""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        WORLD_TEST(test_reply_has_room_for_an_error_of_each_operation),
         WORLD_TEST(test_reply_repeats_version_id_and_epoch),
         WORLD_TEST(test_bad_heads_are_refused_precisely),
         WORLD_TEST(test_bytes_that_are_no_messagepack_are_refused),
