@@ -293,24 +293,32 @@ bool mp_str(struct mp_reader *r, const char **text, size_t *len)
     return true;
 }
 
-bool mp_map_get(struct mp_reader map, const char *key, size_t key_len, struct mp_reader *value)
+/* Where the value of @key begins, of the first such pair or of the last; NULL: there is none, or the bytes
+ * are bad on the way. *@map goes on behind what was read. */
+static const uint8_t *map_find(struct mp_reader *map, const char *key, size_t key_len, bool is_first)
 {
     struct mp_token token;
     const uint8_t *found = NULL;
-    if (!mp_next(&map, &token) || token.type != MP_MAP)
-        return false;
-    for (uint32_t left = token.count; left > 0; left--) {
+    if (!mp_next(map, &token) || token.type != MP_MAP)
+        return NULL;
+    for (uint32_t left = token.count; left > 0 && !(found && is_first); left--) {
         const char *text;
         size_t len;
-        if (!mp_str(&map, &text, &len)) {
-            if (!mp_skip(&map))
-                return false;
+        if (!mp_str(map, &text, &len)) {
+            if (!mp_skip(map))
+                return NULL;
         } else if (len == key_len && memcmp(text, key, len) == 0) {
-            found = map.at;
+            found = map->at;
         }
-        if (!mp_skip(&map))
-            return false;
+        if (!(found && is_first) && !mp_skip(map))
+            return NULL;
     }
+    return found;
+}
+
+bool mp_map_get(struct mp_reader map, const char *key, size_t key_len, struct mp_reader *value)
+{
+    const uint8_t *found = map_find(&map, key, key_len, false);
     if (found)
         *value = (struct mp_reader){found, map.at};
     return found != NULL;
@@ -318,23 +326,10 @@ bool mp_map_get(struct mp_reader map, const char *key, size_t key_len, struct mp
 
 bool mp_map_first(struct mp_reader map, const char *key, size_t key_len, struct mp_reader *value)
 {
-    struct mp_token token;
-    if (!mp_next(&map, &token) || token.type != MP_MAP)
-        return false;
-    for (uint32_t left = token.count; left > 0; left--) {
-        const char *text;
-        size_t len;
-        if (!mp_str(&map, &text, &len)) {
-            if (!mp_skip(&map))
-                return false;
-        } else if (len == key_len && memcmp(text, key, len) == 0) {
-            *value = map;
-            return true;
-        }
-        if (!mp_skip(&map))
-            return false;
-    }
-    return false;
+    const uint8_t *found = map_find(&map, key, key_len, true);
+    if (found)
+        *value = (struct mp_reader){found, map.end};
+    return found != NULL;
 }
 
 const char *mp_type_name(enum mp_type type)
