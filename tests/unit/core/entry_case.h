@@ -36,8 +36,6 @@ static inline void ask(void)
     expect_turn(&bob, "", "", "1@1");
 }
 
-#define INC "{'op':'update','conn':'epoch1.1','update':{'$inc':{'n':1}}}"
-
 static inline void expect_n(unsigned n)
 {
     char wanted[64];

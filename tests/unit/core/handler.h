@@ -175,4 +175,26 @@ static inline const char *failed_of(const char *reply)
         assert_string_equal(events_of(expect_reply), events);                                                \
     } while (0)
 
+#define INC "{'op':'update','conn':'epoch1.1','update':{'$inc':{'n':1}}}"
+
+/* How often INC was applied. */
+static inline void expect_increments(unsigned times)
+{
+    char wanted[64];
+    if (times)
+        snprintf(wanted, sizeof(wanted), "\"session\":{\"n\":%u}", times);
+    else
+        snprintf(wanted, sizeof(wanted), "\"session\":{}");
+    expect_has(world_call(&w, quoted("[{'op':'get','conn':'epoch1.1'}]")), wanted);
+}
+
+/* The turn was refused as a whole. */
+static inline void expect_refused(const char *reply, const char *code)
+{
+    char wanted[80];
+    snprintf(wanted, sizeof(wanted), "'ok':false,'code':'%s'", code);
+    expect_has(reply, wanted);
+    expect_lacks(reply, "'failed':[");
+}
+
 #endif

@@ -33,27 +33,6 @@ static void options_begin(void)
     world_init(&w);
 }
 
-#define INC "{'op':'update','conn':'epoch1.1','update':{'$inc':{'n':1}}}"
-
-/* How often INC was applied. */
-static void expect_increments(unsigned times)
-{
-    char wanted[64];
-    if (times)
-        snprintf(wanted, sizeof(wanted), "\"session\":{\"n\":%u}", times);
-    else
-        snprintf(wanted, sizeof(wanted), "\"session\":{}");
-    expect_has(world_call(&w, quoted("[{'op':'get','conn':'epoch1.1'}]")), wanted);
-}
-
-static void expect_refused(const char *reply, const char *code)
-{
-    char wanted[80];
-    snprintf(wanted, sizeof(wanted), "'ok':false,'code':'%s'", code);
-    expect_has(reply, wanted);
-    expect_lacks(reply, "'failed':[");
-}
-
 /* -- replies ------------------------------------------------------------------------------------------- */
 
 static void test_reply_brings_events_with_session_seq_and_attempt(void **state)

@@ -22,8 +22,6 @@ static void say(struct conn *conn, unsigned times)
         world_say(&w, conn, "a:x", NULL, NULL);
 }
 
-#define INC "{'op':'update','conn':'epoch1.1','update':{'$inc':{'n':1}}}"
-
 static void expect_unknown(struct handler *handler)
 {
     expect_has(reply_of(handler_send(handler, handler->turn + 1, "'wait_ms':0")), "'code':'unknown_member'");
