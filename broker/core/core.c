@@ -295,11 +295,6 @@ void core_tick(struct core *core, struct core_time now)
     replies_expire(&core->replies, now.mono_ms);
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 uint64_t core_next(const struct core *core)
 {
     uint64_t next = core->groups.is_unfinished ? core->now.mono_ms : timers_next(&core->timers);

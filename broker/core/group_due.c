@@ -26,11 +26,6 @@ void group_arm(struct group *group, uint64_t due_ms)
         start(group, due_ms);
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 static uint64_t next_due(const struct group *group)
 {
     const struct core *core = group->core;

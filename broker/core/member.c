@@ -63,11 +63,6 @@ static void start(struct member *member, uint64_t due_ms)
         core->groups.is_unarmed = true;
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 static uint64_t next_due(const struct member *member)
 {
     uint64_t due = UINT64_MAX;

@@ -51,4 +51,10 @@ void timers_run(struct timers *timers, uint64_t now_ms, void *arg);
 /* The earliest deadline, or UINT64_MAX when none runs. */
 uint64_t timers_next(const struct timers *timers);
 
+/* The earlier of two times, UINT64_MAX being never. */
+static inline uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 #endif
