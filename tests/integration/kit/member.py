@@ -1,18 +1,14 @@
 """Members of groups: turns by hand in this process, and member.py in processes that can be killed."""
-import json
 import os
 import pathlib
-import queue
 import signal
-import subprocess
-import sys
-import threading
 import time
 
 import msgpack
 
 from kit.broker import WAIT_S
 from kit.calls import Calls
+from kit.talker import Talker
 
 SCRIPT = pathlib.Path(__file__).resolve().parents[1] / "member" / "member.py"
 
@@ -117,36 +113,12 @@ def event_states(calls, name):
     return {event["seq"]: event["state"] for event in calls("inspect", group=name)["events"]}
 
 
-class Process:
+class Process(Talker):
     """member.py in a process of its own. It has joined when the constructor returns."""
 
     def __init__(self, address, group, *arguments):
-        self.process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), address, group, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.lines = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        super().__init__(SCRIPT, address, group, *arguments)
         self.id = self.said("member")
-
-    def _read(self):
-        for line in self.process.stdout:
-            self.lines.put(json.loads(line))
-        self.lines.put(None)
-
-    def said(self, kind, timeout=WAIT_S):
-        """The next thing of this kind that it prints; what comes before is dropped."""
-        end = time.monotonic() + timeout
-        while True:
-            try:
-                line = self.lines.get(timeout=max(0, end - time.monotonic()))
-            except queue.Empty:
-                raise TimeoutError(f"the member said no {kind}") from None
-            assert line is not None, f"the member ended with {self.process.wait()}"
-            if kind in line:
-                return line[kind]
 
     @property
     def pid(self):
@@ -158,10 +130,6 @@ class Process:
 
     def go_on(self):
         os.kill(self.pid, signal.SIGCONT)
-
-    def kill(self):
-        self.process.kill()
-        return self.process.wait()
 
     def end(self):
         """Ask it to finish what it holds and to leave; its exit code."""
