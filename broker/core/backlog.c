@@ -33,10 +33,9 @@ static void conn_pause(struct group *group, struct conn *conn)
     core->effects.pause(core->effects.arg, conn->peer);
 }
 
-void groups_unpause(struct core *core, struct conn *conn)
+void groups_unpause(struct conn *conn)
 {
     struct group *group = conn->paused_by;
-    (void)core;
     if (!group)
         return;
     DL_DELETE2(group->paused, conn, paused_prev, paused_next);
@@ -49,7 +48,7 @@ static void resume_first(struct group *group)
 {
     struct core *core = group->core;
     struct conn *conn = group->paused;
-    groups_unpause(core, conn);
+    groups_unpause(conn);
     core->effects.resume(core->effects.arg, conn->peer);
 }
 

@@ -235,7 +235,7 @@ static void conn_end(struct core *core, struct conn *conn, unsigned code, const 
     };
     const struct event event = {.name = "@disconnect", .name_len = 11, .conn = conn, .ending = &ending};
     conn_table_remove(&core->conns, conn);
-    groups_unpause(core, conn);
+    groups_unpause(conn);
     publisher_add(&core->publisher, &event, core->now);
     conn_detach(core, conn);
     conn->events++; /* this one, so that it stays until the end of this function */

@@ -312,7 +312,7 @@ int groups_reserve(struct core *core, struct conn *conn);
 void groups_release(struct core *core, struct conn *conn);
 
 /* The connection ends: it is no longer paused by anybody. */
-void groups_unpause(struct core *core, struct conn *conn);
+void groups_unpause(struct conn *conn);
 
 /* Look at the bounds again, after jobs came or went: pause, refuse, or open up: then those paused go on, not
  * all at once. */
