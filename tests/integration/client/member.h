@@ -33,33 +33,34 @@ static inline int setup(void **state)
     return fixture_setup(state);
 }
 
-/* The broker's view of group `g`: a number in it, or among its only member's. */
-static inline int64_t of_group(sluice_client *client, const char *path)
+/* The number at @path in the broker's stats. */
+static inline int64_t stats_number(sluice_client *client, const char *path)
 {
     sluice_event *step = sluice_begin(client);
     const sluice_value *stats = NULL;
-    char whole[64];
     int64_t number;
 
     assert_int_equal(sluice_call(step, sluice_doc(step, "{op: 'stats'}"), &stats), 0);
-    snprintf(whole, sizeof(whole), "groups.0.%s", path);
-    number = sluice_get_int(stats, whole, -1);
+    number = sluice_get_int(stats, path, -1);
     sluice_cancel(step);
     return number;
 }
 
+/* The broker's view of group `g`: a number in it, or among its only member's. */
+static inline int64_t of_group(sluice_client *client, const char *path)
+{
+    char whole[64];
+
+    snprintf(whole, sizeof(whole), "groups.0.%s", path);
+    return stats_number(client, whole);
+}
+
 static inline int64_t counter(sluice_client *client, const char *name)
 {
-    sluice_event *step = sluice_begin(client);
-    const sluice_value *stats = NULL;
     char path[64];
-    int64_t number;
 
-    assert_int_equal(sluice_call(step, sluice_doc(step, "{op: 'stats'}"), &stats), 0);
     snprintf(path, sizeof(path), "counters.%s", name);
-    number = sluice_get_int(stats, path, -1);
-    sluice_cancel(step);
-    return number;
+    return stats_number(client, path);
 }
 
 static inline int on_echo(sluice_event *event, void *arg)
