@@ -123,7 +123,12 @@ const struct op *op_of(const uint8_t *raw, size_t len, const struct place *at, s
 int op_run(struct call *call, const uint8_t *raw, size_t len)
 {
     const struct op *op = op_of(raw, len, call->at, call->fault);
-    if (!op || args_read(call->args, op->args, raw, len, call->at, call->fault) < 0)
+    if (!op)
+        return -1;
+    if (call->event && !op->is_effect)
+        return call_fault(call, CODE_BAD_ARGUMENT, "op",
+                          "`%s` has no effect to apply; send it as a request of its own", op->name);
+    if (args_read(call->args, op->args, raw, len, call->at, call->fault) < 0)
         return -1;
     size_t mark = mp_open(call->out);
     mp_put_text(call->out, "ok");

@@ -105,16 +105,9 @@ static int run_effect(struct entries *e, const struct job *job, const uint8_t *r
                         .event = job->event,
                         .out = &core->reply,
                         .fault = fault};
-    const struct place at_op = place_key(at, "op", 2);
-    const struct op *op = op_of(raw, len, at, fault);
     core->counters->operations++;
     buf_reset(&core->reply);
-    int r = -1;
-    if (op && !op->is_effect)
-        fault_set(fault, CODE_BAD_ARGUMENT, &at_op,
-                  "`%s` has no effect to apply; send it as a request of its own", op->name);
-    else if (op)
-        r = op_run(&call, raw, len);
+    int r = op_run(&call, raw, len);
     if (r < 0)
         core->counters->operations_failed++;
     return r;
