@@ -125,8 +125,8 @@ static bool turn_is_due(const struct group *group, const struct turn *out, bool 
         return false; /* its reply comes soon */
     if (held_sendable(&group->finished, NULL))
         return true;
-    if (is_ending)
-        return out != NULL; /* to end its wait */
+    if (is_ending) /* to end its wait, if none behind it has */
+        return out && out->number == group->turn_number;
     return !out && now_ms >= group->pause_ms && group_wants(group) > group_held(group);
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -17,7 +18,8 @@
 #include "wire/json.h"
 #include "wire/mp.h"
 
-#define POLL_MS 20
+#define POLL_MS       20
+#define CLOSE_LIMIT_S 2
 
 /* Send @body as the reply to @request. */
 static void send_reply(struct fake *fake, const nng_msg *request, const struct buf *body)
@@ -330,6 +332,29 @@ void fake_come_back(struct fake *fake)
     assert_int_equal(pthread_create(&fake->thread, NULL, serve, fake), 0);
 }
 
+static void *close_socket(void *arg)
+{
+    nng_close(*(nng_socket *)arg);
+    free(arg);
+    return NULL;
+}
+
+/* Closing can hang: then a thread is left behind. */
+static void close_in_time(nng_socket socket)
+{
+    nng_socket *copy = malloc(sizeof(*copy));
+    struct timespec until;
+    pthread_t thread;
+
+    assert_non_null(copy);
+    *copy = socket;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += CLOSE_LIMIT_S;
+    assert_int_equal(pthread_create(&thread, NULL, close_socket, copy), 0);
+    if (pthread_timedjoin_np(thread, NULL, &until) != 0)
+        pthread_detach(thread);
+}
+
 void fake_go_away(struct fake *fake)
 {
     pthread_mutex_lock(&fake->lock);
@@ -339,8 +364,8 @@ void fake_go_away(struct fake *fake)
     if (fake->waiting.is_there)
         nng_msg_free(fake->waiting.request);
     fake->waiting.is_there = false;
-    nng_close(fake->rep);
-    nng_close(fake->pub);
+    close_in_time(fake->rep);
+    close_in_time(fake->pub);
 }
 
 void fake_start(struct fake *fake)

@@ -438,5 +438,5 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_everything_and_again_after_a_restart_of_the_broker,
                                         fixture_setup, fixture_teardown),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_each(tests);
 }

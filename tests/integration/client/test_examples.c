@@ -206,5 +206,5 @@ int main(void)
         TEST(test_chat_in_another_room),
         TEST(test_chat_of_payloads_that_are_none),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_each(tests);
 }

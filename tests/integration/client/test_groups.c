@@ -434,5 +434,5 @@ int main(void)
         TEST(test_several_of_a_connection),
         TEST(test_stale_events_come_again_by_themselves),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_each(tests);
 }

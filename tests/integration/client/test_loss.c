@@ -170,5 +170,5 @@ int main(int argc, char **argv)
     };
     if (argc == 3 && strcmp(argv[1], "handler") == 0)
         return handler(argv[2]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_each(tests);
 }

@@ -261,5 +261,5 @@ int main(int argc, char **argv)
     };
     if (argc == 4 && strcmp(argv[1], "member") == 0)
         return member(argv[2], argv[3]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_each(tests);
 }

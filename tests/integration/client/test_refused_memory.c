@@ -271,5 +271,5 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {TEST(test_values_and_operations), TEST(test_clients),
                                        TEST(test_handling), TEST(test_members), TEST(test_calls)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_each(tests);
 }

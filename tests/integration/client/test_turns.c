@@ -266,5 +266,5 @@ int main(void)
         TEST(test_pause_is_kept),
         TEST(test_broker_that_does_not_wait_is_not_asked_without_end),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_each(tests);
 }

@@ -321,5 +321,5 @@ int main(void)
         TEST(test_broker_that_says_nothing_does_not_hold_up_for_ever),
         TEST(test_client_is_freed_with_events_that_functions_keep),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_each(tests);
 }
