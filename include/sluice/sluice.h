@@ -152,8 +152,10 @@ SLUICE_API sluice_client *sluice_client_new(const char *name, const char *versio
 
 /* Close the links and free everything, with all its events, also those that functions keep (SLUICE_LATER).
  * Effects that were not sent are lost, and events that a member holds go to others: sluice_run() leaves none
- * of either. Takes at most about two seconds. Not from inside a handler function. sluice_client_free(NULL)
- * does nothing. */
+ * of either. Takes at most about two seconds: closing a link on which a message is just arriving can hang in
+ * nng before 1.6, and is then left to a thread. After that, other clients of the process may not notice when
+ * their own links end; so where clients come and go, give them processes. Not from inside a handler function.
+ * sluice_client_free(NULL) does nothing. */
 SLUICE_API void sluice_client_free(sluice_client *client);
 
 /* The secret that the broker asks of requests over TCP (`key`). NULL: none. Errors: NOMEM, ARGUMENT. */
