@@ -138,8 +138,11 @@ int turn_reply_read(struct turn_reply *reply, const void *bytes, size_t len, uin
 
     memset(reply, 0, sizeof(*reply));
     error = read_head(map, &reply->epoch, &reply->epoch_len, id, fault);
-    if (error < 0)
+    if (error < 0) {
+        token = scalar(map, "turn");
+        reply->last_turn = token.type == MP_UINT ? token.uint : UINT64_MAX;
         return error;
+    }
     if (!read_list(map, "failed", &reply->failed, &reply->failed_count) ||
         !read_list(map, "events", &reply->events, &reply->event_count))
         return not_understood(fault, "it has no events");

@@ -32,7 +32,8 @@ struct turn_reply {
     uint32_t failed_count, event_count;
     struct mp_reader failed, events; /* the first of each */
     bool is_released;
-    int64_t pause_ms; /* 0: none */
+    int64_t pause_ms;   /* 0: none */
+    uint64_t last_turn; /* with SLUICE_E_BAD_TURN: the last one that the broker knows of; or UINT64_MAX */
 };
 
 /* An entry that was not applied. */

@@ -202,17 +202,16 @@ static void turn_heard(struct group *group, struct turn *turn, struct packet *pa
     turn_end(turn);
 }
 
-/* Nothing of the turn was applied. An older one that is no turn any more was: its repeat came behind the
- * newer one, and the events that it was given nobody has seen. */
-static void turn_refused(struct group *group, struct turn *turn, const struct sluice_fault *fault,
-                         int64_t now_ms)
+/* Nothing of the turn was applied. The broker may know of a newer one, when a repeat of this one came behind
+ * that: then it was, and the events that it was given nobody has seen. */
+static void turn_refused(struct group *group, struct turn *turn, uint64_t last_turn,
+                         const struct sluice_fault *fault, int64_t now_ms)
 {
     const struct turn *other = other_turn(group, turn);
-    bool is_last = turn->number == group->turn_number;
 
     turn->state = TURN_AGAIN;
     turn->again_ms = now_ms + AGAIN_MS;
-    if (fault->error == SLUICE_E_BAD_TURN && is_last && turn->overlaps) {
+    if (fault->error == SLUICE_E_BAD_TURN && turn->overlaps && last_turn < turn->number) {
         turn->again_ms = now_ms + (other->state == TURN_FREE ? 0 : OVERTOOK_MS);
         client_log(group->client, 'd', "group %s: turn %llu was faster than the one before",
                    group->options.group, (unsigned long long)turn->number);
@@ -239,7 +238,7 @@ static void turn_take_packet(struct group *group, struct turn *turn, struct pack
     if (reply.epoch)
         contact_epoch(group->client, reply.epoch, reply.epoch_len);
     if (error < 0)
-        turn_refused(group, turn, &fault, now_ms);
+        turn_refused(group, turn, reply.last_turn, &fault, now_ms);
     else
         turn_heard(group, turn, packet, &reply, now_ms);
 }

@@ -4,6 +4,7 @@
 
 #include "core/hash.h"
 #include "core/op_run.h"
+#include "core/pairs.h"
 #include "core/turn.h"
 
 /* Bytes that the error result of an operation takes at most. */
@@ -274,6 +275,19 @@ static void refuse(struct core *core, const struct request *request, uint64_t ti
     request_reply(core, ticket, 0);
 }
 
+/* One that came too early says so: a member may have two turns on their way. */
+static void refuse_turn(struct core *core, const struct request *request, uint64_t ticket, uint64_t last,
+                        const struct fault *fault)
+{
+    bool tells_last = fault->code == CODE_BAD_TURN;
+    core->counters->requests_refused++;
+    begin_reply(core, request, 3 + (*fault->at != 0) + tells_last);
+    put_fault(&core->reply, fault);
+    if (tells_last)
+        put_number(&core->reply, "turn", last);
+    request_reply(core, ticket, 0);
+}
+
 static void run_request(struct core *core, const struct request *request)
 {
     begin_reply(core, request, 1);
@@ -346,8 +360,9 @@ void core_request(struct core *core, const struct caller *caller, uint64_t ticke
         return;
     }
     if (request.member->given) {
-        if (turn_run(core, &request, ticket, &fault) < 0)
-            refuse(core, &request, ticket, &fault);
+        uint64_t last;
+        if (turn_run(core, &request, ticket, &last, &fault) < 0)
+            refuse_turn(core, &request, ticket, last, &fault);
         return;
     }
     uint64_t fingerprint = hash_bytes(core->options.seed, body, len);

@@ -287,12 +287,14 @@ static int run_new(struct core *core, struct member *member, const struct turn *
     return 0;
 }
 
-int turn_run(struct core *core, const struct request *request, uint64_t ticket, struct fault *fault)
+int turn_run(struct core *core, const struct request *request, uint64_t ticket, uint64_t *last,
+             struct fault *fault)
 {
     struct turn turn;
     if (turn_read(core, &turn, request, fault) < 0)
         return -1;
     struct member *member = find_member(core, request, fault);
+    *last = member ? member->turn : 0;
     if (!member)
         return -1;
     bool is_next = turn.number == member->turn + 1;

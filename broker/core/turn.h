@@ -21,8 +21,10 @@ struct member;
 unsigned turn_max_entries(const struct core_options *options);
 
 /* Work on the turn whose head is @request; exactly one reply to @ticket follows, now or later. 0, or -1 with
- * a fault: the turn was refused as a whole, and the caller replies. */
-int turn_run(struct core *core, const struct request *request, uint64_t ticket, struct fault *fault);
+ * a fault: the turn was refused as a whole, and the caller replies. With CODE_BAD_TURN, @last is set to the
+ * number of the member's last turn. */
+int turn_run(struct core *core, const struct request *request, uint64_t ticket, uint64_t *last,
+             struct fault *fault);
 
 /* Reply to the turn that @member waits with: its stored `failed`, and the jobs it was handed out in this
  * turn. It asks no more. @pause: tell it to ask again only after a while. */

@@ -224,7 +224,8 @@ static bool handle_turn(struct fake *fake, nng_msg *msg)
     if (waiting->is_there && waiting->turn == turn)
         nng_msg_free(waiting->request);
     else
-        end_wait(fake, nothing);
+        end_wait(fake, fake->wait_end ? fake->wait_end : nothing);
+    fake->wait_end = NULL;
     *waiting = (struct fake_waiting){true, id, turn, msg};
     if (uint_of(msg, "wait_ms") == 0) {
         waiting->is_there = false;
@@ -451,6 +452,13 @@ void fake_script(struct fake *fake, const char *json)
         end_wait(fake, json);
     else
         fake->script[fake->script_count++] = json;
+    pthread_mutex_unlock(&fake->lock);
+}
+
+void fake_end_wait_with(struct fake *fake, const char *json)
+{
+    pthread_mutex_lock(&fake->lock);
+    fake->wait_end = json;
     pthread_mutex_unlock(&fake->lock);
 }
 

@@ -61,6 +61,7 @@ struct fake {
     struct buf turns_seen[FAKE_SEEN_MAX];
     size_t turns_seen_count;
     struct fake_waiting waiting;
+    const char *wait_end; /* see fake_end_wait_with() */
 };
 
 /* Listen in a directory of its own. */
@@ -77,6 +78,9 @@ void fake_next(struct fake *fake, enum fake_act act);
 /* What the next turn gets: a reply as JSON, with $ID, $TURN and $EPOCH; or "hang up", "ignore". Or, if a turn
  * waits, that one. @json is borrowed. */
 void fake_script(struct fake *fake, const char *json);
+
+/* The reply to the turn that waits when a newer one ends that, once, instead of one without events. */
+void fake_end_wait_with(struct fake *fake, const char *json);
 
 /* Forget the turn that waits: its client has gone. */
 void fake_forget_waiting(struct fake *fake);

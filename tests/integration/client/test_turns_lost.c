@@ -54,7 +54,7 @@ static void test_turn_that_overtook_the_one_before_is_repeated(void **state)
     until_turns(2);
     /* The second waits; of the third the broker says that it is none, as if the second had not come yet. */
     pthread_mutex_lock(&fake.lock);
-    fake.script[fake.script_count++] = REFUSED("bad_turn");
+    fake.script[fake.script_count++] = TOO_EARLY(1);
     pthread_mutex_unlock(&fake.lock);
     sluice_finish(kept[1], SLUICE_DONE);
     until_turns(4);
@@ -74,7 +74,7 @@ static void test_turn_that_overtook_one_that_has_ended_is_repeated(void **state)
     fake_script(&fake, EVENTS(EVENT(1, "c.1")));
     until_turns(2);
     pthread_mutex_lock(&fake.lock);
-    fake.script[fake.script_count++] = REFUSED("bad_turn");
+    fake.script[fake.script_count++] = TOO_EARLY(1);
     pthread_mutex_unlock(&fake.lock);
     sluice_finish(kept[1], SLUICE_DONE);
     sluice_poll(client, 0);
@@ -87,6 +87,42 @@ static void test_turn_that_overtook_one_that_has_ended_is_repeated(void **state)
     assert_int_equal(fake.joins, 1);
     assert_int_equal(sluice_finish(kept[2], SLUICE_DONE), 0);
     until_turns(5);
+}
+
+/* The same where the next one has been sent before the reply is looked at. */
+static void test_turn_that_overtook_is_repeated_behind_the_next(void **state)
+{
+    (void)state;
+    handle(keep);
+    fake_script(&fake, EVENTS(EVENT(1, "c.1") "," EVENT(2, "c.2")));
+    until_turns(2);
+    fake_end_wait_with(&fake, EVENTS());
+    sluice_finish(kept[1], SLUICE_DONE);
+    until_turns(3);
+    fake_end_wait_with(&fake, TOO_EARLY(1));
+    sluice_finish(kept[2], SLUICE_DONE);
+    until_turns(5);
+    assert_turn(2, "{\"member\":\"m1\",\"turn\":3,\"done\":[" DONE(1) "],\"max\":8,\"wait_ms\":20000}");
+    assert_turn(3, "{\"member\":\"m1\",\"turn\":4,\"done\":[" DONE(2) "],\"max\":8,\"wait_ms\":20000}");
+    assert_turn(4, fake_turn(&fake, 2));
+    assert_int_equal(fake.joins, 1);
+    assert_int_equal(told.count, 0);
+}
+
+/* One of which the broker knows a newer one was applied: who has its events nobody knows. */
+static void test_turn_that_came_too_late_is_the_end(void **state)
+{
+    (void)state;
+    handle(keep);
+    fake_script(&fake, EVENTS(EVENT(1, "c.1") "," EVENT(2, "c.2")));
+    until_turns(2);
+    pthread_mutex_lock(&fake.lock);
+    fake.script[fake.script_count++] = TOO_EARLY(4);
+    pthread_mutex_unlock(&fake.lock);
+    sluice_finish(kept[1], SLUICE_DONE);
+    until(client, fake_count(&fake, &fake.joins) == 2);
+    assert_int_equal(told.error, SLUICE_E_BAD_TURN);
+    assert_int_equal(sluice_finish(kept[2], SLUICE_DONE), SLUICE_E_LEASE_EXPIRED);
 }
 
 static void test_turn_is_repeated_when_its_link_ends(void **state)
@@ -308,6 +344,8 @@ int main(void)
         TEST(test_lost_member_joins_anew),
         TEST(test_turn_that_overtook_the_one_before_is_repeated),
         TEST(test_turn_that_overtook_one_that_has_ended_is_repeated),
+        TEST(test_turn_that_overtook_is_repeated_behind_the_next),
+        TEST(test_turn_that_came_too_late_is_the_end),
         TEST(test_turn_is_repeated_when_its_link_ends),
         TEST(test_overloaded_broker_gets_the_turn_again),
         TEST(test_refused_join_is_told),

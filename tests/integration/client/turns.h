@@ -17,6 +17,10 @@
     "{\"event\":\"say\",\"conn\":\"" conn "\",\"session\":{},\"version\":1,\"seq\":" #seq ",\"attempt\":1}"
 #define REFUSED(code)                                                                                        \
     "{\"v\":1,\"id\":$ID,\"epoch\":\"$EPOCH\",\"ok\":false,\"code\":\"" code "\",\"message\":\"m\"}"
+/* A turn that came before another one, behind the turn @last. */
+#define TOO_EARLY(last)                                                                                      \
+    "{\"v\":1,\"id\":$ID,\"epoch\":\"$EPOCH\",\"ok\":false,\"code\":\"bad_turn\",\"message\":\"m\","         \
+    "\"turn\":" #last "}"
 #define DONE(seq) "{\"seq\":" #seq ",\"ops\":[]}"
 
 static struct fake fake;

@@ -371,6 +371,9 @@ static void test_refused_turn_is_told_its_id(void **state)
     snprintf(wanted, sizeof(wanted), "{'v':1,'id':%llu,'epoch':'epoch1','ok':false,'code':'bad_turn',",
              (unsigned long long)w.next_id);
     expect_has(reply, wanted);
+    expect_has(reply, "'turn':0}");
+    expect_turn(&bob, "", "", "");
+    expect_has(reply_of(handler_send(&bob, 3, "")), "'turn':1}");
 }
 
 /* -- bounds -------------------------------------------------------------------------------------------- */
