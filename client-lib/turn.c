@@ -274,14 +274,27 @@ static void turn_receive_one(struct group *group, struct turn *turn, int64_t now
     }
 }
 
+/* Whether the broker has accepted the turn: it has the ones before, too. */
+static bool is_accepted(const struct group *group, const struct turn *turn)
+{
+    struct sluice_fault fault;
+    struct turn_reply reply;
+    const void *bytes;
+    size_t len;
+
+    return link_reply(group->client->link, turn->slot, &bytes, &len) > 0 &&
+           turn_reply_read(&reply, bytes, len, turn->id, &fault) == 0;
+}
+
 void turn_receive(struct group *group, int64_t now_ms)
 {
-    /* The older one first: it may say what the newer one's events come after. */
-    unsigned first = group->turns[0].number > group->turns[1].number;
+    struct turn *newer = &group->turns[group->turns[0].number < group->turns[1].number];
+    struct turn *older = other_turn(group, newer);
 
-    for (unsigned i = 0; i < 2; i++) {
-        struct turn *turn = &group->turns[first ^ i];
-        if (turn->state == TURN_OUT)
-            turn_receive_one(group, turn, now_ms);
-    }
+    if (older->state == TURN_OUT)
+        turn_receive_one(group, older, now_ms);
+    /* Replies can overtake each other. The newer one's events come after the older one's, and when that says
+     * that events come again, it does not mean those: so it waits. */
+    if (newer->state == TURN_OUT && (older->state != TURN_OUT || !is_accepted(group, newer)))
+        turn_receive_one(group, newer, now_ms);
 }

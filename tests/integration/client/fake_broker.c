@@ -189,6 +189,11 @@ static void end_wait(struct fake *fake, const char *json)
 
     if (!waiting->is_there)
         return;
+    if (strcmp(json, "late") == 0) {
+        fake->late = *waiting;
+        waiting->is_there = false;
+        return;
+    }
     reply_to_turn(fake, waiting->request, waiting->id, waiting->turn, json);
     nng_msg_free(waiting->request);
     waiting->is_there = false;
@@ -459,6 +464,17 @@ void fake_end_wait_with(struct fake *fake, const char *json)
 {
     pthread_mutex_lock(&fake->lock);
     fake->wait_end = json;
+    pthread_mutex_unlock(&fake->lock);
+}
+
+void fake_reply_late(struct fake *fake, const char *json)
+{
+    pthread_mutex_lock(&fake->lock);
+    if (fake->late.is_there) {
+        reply_to_turn(fake, fake->late.request, fake->late.id, fake->late.turn, json);
+        nng_msg_free(fake->late.request);
+        fake->late.is_there = false;
+    }
     pthread_mutex_unlock(&fake->lock);
 }
 

@@ -61,7 +61,8 @@ struct fake {
     struct buf turns_seen[FAKE_SEEN_MAX];
     size_t turns_seen_count;
     struct fake_waiting waiting;
-    const char *wait_end; /* see fake_end_wait_with() */
+    const char *wait_end;     /* see fake_end_wait_with() */
+    struct fake_waiting late; /* one whose wait has ended without a reply */
 };
 
 /* Listen in a directory of its own. */
@@ -79,8 +80,10 @@ void fake_next(struct fake *fake, enum fake_act act);
  * waits, that one. @json is borrowed. */
 void fake_script(struct fake *fake, const char *json);
 
-/* The reply to the turn that waits when a newer one ends that, once, instead of one without events. */
+/* The reply to the turn that waits when a newer one ends that, once, instead of one without events. "late":
+ * that comes by fake_reply_late(). */
 void fake_end_wait_with(struct fake *fake, const char *json);
+void fake_reply_late(struct fake *fake, const char *json);
 
 /* Forget the turn that waits: its client has gone. */
 void fake_forget_waiting(struct fake *fake);

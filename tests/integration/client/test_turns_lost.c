@@ -109,6 +109,29 @@ static void test_turn_that_overtook_is_repeated_behind_the_next(void **state)
     assert_int_equal(told.count, 0);
 }
 
+/* The broker sends replies in order; the threads of nng may bring them in another. */
+static void test_replies_are_taken_in_the_order_of_turns(void **state)
+{
+    (void)state;
+    assert_int_equal(sluice_subscribe(client, "say", keep, NULL, "{group: 'g', max: 8, per_conn: 4}"), 0);
+    fake_script(&fake, EVENTS(EVENT(1, "c.1") "," EVENT(2, "c.1")));
+    until_turns(2);
+    fake_end_wait_with(&fake, "late");
+    sluice_finish(kept[1], SLUICE_DONE);
+    until_turns(3);
+    fake_script(&fake, EVENTS(EVENT(2, "c.1") "," EVENT(4, "c.1")));
+    pass(100);
+    assert_string_equal(order, "1 2 ");
+    fake_reply_late(&fake,
+                    HEAD "\"failed\":[{\"seq\":1,\"code\":\"stale\",\"message\":\"m\",\"at\":\"done[0]\","
+                         "\"then\":\"again\"}],\"events\":[" EVENT(1, "c.1") "]}");
+    until(client, kept[4] != NULL);
+    assert_string_equal(order, "1 2 1 2 4 ");
+    for (unsigned seq = 1; seq <= 4; seq += 1 + (seq == 2))
+        assert_int_equal(sluice_finish(kept[seq], SLUICE_DONE), 0);
+    assert_int_equal(told.count, 0);
+}
+
 /* One of which the broker knows a newer one was applied: who has its events nobody knows. */
 static void test_turn_that_came_too_late_is_the_end(void **state)
 {
@@ -345,6 +368,7 @@ int main(void)
         TEST(test_turn_that_overtook_the_one_before_is_repeated),
         TEST(test_turn_that_overtook_one_that_has_ended_is_repeated),
         TEST(test_turn_that_overtook_is_repeated_behind_the_next),
+        TEST(test_replies_are_taken_in_the_order_of_turns),
         TEST(test_turn_that_came_too_late_is_the_end),
         TEST(test_turn_is_repeated_when_its_link_ends),
         TEST(test_overloaded_broker_gets_the_turn_again),
