@@ -39,6 +39,7 @@ struct sluice_client {
 
     struct waker waker;
     atomic_bool is_stopping;
+    bool is_running;     /* in sluice_run(): functions are called while effects are under way */
     bool is_in_function; /* a handler function or callback runs */
     bool handles_signals;
 

@@ -127,23 +127,31 @@ static uint64_t slice_uint(const struct slice *slice)
     return slice->bytes && mp_next(&r, &token) && token.type == MP_UINT ? token.uint : 0;
 }
 
-static struct slice *part_of(struct event_parts *parts, const struct mp_token *key)
-{
-    const struct {
-        const char *name;
-        size_t len;
-        struct slice *part;
-    } known[] = {
-#define PART(name, field) {name, sizeof(name) - 1, &parts->field}
-        PART("conn", conn),  PART("payload", payload), PART("session", session), PART("version", version),
-        PART("i", question), PART("time_ms", time_ms), PART("seq", seq),         PART("trace", trace),
-        PART("event", name), PART("attempt", attempt),
+/* The parts, in the order in which brokers write them. */
+static const struct {
+    const char *name;
+    size_t len, offset;
+} known_parts[] = {
+#define PART(name, field)                                                                                    \
+    {                                                                                                        \
+        name, sizeof(name) - 1, offsetof(struct event_parts, field)                                          \
+    }
+    PART("event", name),      PART("conn", conn),       PART("payload", payload), PART("i", question),
+    PART("time_ms", time_ms), PART("trace", trace),     PART("seq", seq),         PART("attempt", attempt),
+    PART("session", session), PART("version", version),
 #undef PART
-    };
+};
+#define PARTS (sizeof(known_parts) / sizeof(known_parts[0]))
 
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-        if (known[i].len == key->len && memcmp(known[i].name, key->bytes, key->len) == 0)
-            return known[i].part;
+/* @next: the one to try first; the one behind what was found after that. */
+static struct slice *part_of(struct event_parts *parts, const struct mp_token *key, size_t *next)
+{
+    for (size_t tried = 0, i = *next; tried < PARTS; tried++, i = i + 1 < PARTS ? i + 1 : 0) {
+        if (known_parts[i].len != key->len || memcmp(known_parts[i].name, key->bytes, key->len) != 0)
+            continue;
+        *next = i + 1 < PARTS ? i + 1 : 0;
+        return (struct slice *)(void *)((char *)parts + known_parts[i].offset);
+    }
     return NULL;
 }
 
@@ -151,6 +159,7 @@ bool event_parse(struct mp_reader *r, struct event_parts *parts)
 {
     const uint8_t *start = r->at;
     struct mp_token map, key;
+    size_t next = 0;
 
     memset(parts, 0, sizeof(*parts));
     if (!mp_next(r, &map) || map.type != MP_MAP)
@@ -159,7 +168,7 @@ bool event_parse(struct mp_reader *r, struct event_parts *parts)
         struct slice value, *part;
         if (!mp_next(r, &key) || key.type != MP_STR || !mp_raw(r, &value.bytes, &value.len))
             return false;
-        part = part_of(parts, &key);
+        part = part_of(parts, &key, &next);
         if (part)
             *part = value;
     }

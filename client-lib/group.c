@@ -14,6 +14,8 @@
 #define AHEAD_US      100000 /* events are fetched for so long; others may have the rest */
 #define COST_FIRST_US 6000   /* of a function that was never called: few are fetched at first */
 #define COST_WEIGHT   8
+#define SHORT_US      20 /* of functions that take less, several are timed together */
+#define SHORT_CALLS   4
 #define HALVES_MIN                                                                                           \
     32 /* of so many events the first half is told to the broker while the second is handled                 \
         */
@@ -348,10 +350,11 @@ void group_work(struct group *group)
     unsigned rest = group->waiting.count >= HALVES_MIN && turn_idle(group) ? group->waiting.count / 2 : 0;
 
     while (group->waiting.count > rest && before - begin < SLICE_US) {
-        int64_t now;
-        call_function(group, group->waiting.first);
+        int64_t most = group->cost_us < SHORT_US ? SHORT_CALLS : 1, calls = 0, now;
+        for (; calls < most && group->waiting.count > rest; calls++)
+            call_function(group, group->waiting.first);
         now = clock_us();
-        group->cost_us += (now - before - group->cost_us) / COST_WEIGHT;
+        group->cost_us += ((now - before) / calls - group->cost_us) / COST_WEIGHT;
         before = now;
     }
 }

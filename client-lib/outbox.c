@@ -26,6 +26,16 @@ bool outbox_idle(const struct outbox *outbox)
     return !outbox->first && !outbox->is_busy;
 }
 
+bool outbox_full(const struct sluice_client *client)
+{
+    const struct outbox *outbox = &client->outbox;
+    unsigned sent = outbox->is_busy ? outbox->sent : 0;
+    size_t sent_bytes = outbox->is_busy ? outbox->sent_bytes : 0;
+
+    return outbox->ops - sent >= outbox_max_ops(client) ||
+           outbox->bytes - sent_bytes >= outbox_max_bytes(client);
+}
+
 void outbox_add(struct sluice_client *client, struct sluice_event *event)
 {
     struct outbox *outbox = &client->outbox;
@@ -176,6 +186,7 @@ static void outbox_build(struct sluice_client *client)
         if (count < left)
             break;
     }
+    outbox->sent_bytes = request->len - start;
     mp_close_array(request, mark, outbox->sent);
 }
 

@@ -17,6 +17,7 @@ struct outbox {
     bool is_busy;         /* a request is under way */
     bool is_distributing; /* its results are being told */
     unsigned sent;        /* operations in it, from the first that has no result on */
+    size_t sent_bytes;    /* of them */
     uint64_t id;          /* of it */
     int64_t deadline_ms;  /* for it */
 };
@@ -34,6 +35,9 @@ int64_t outbox_step(struct sluice_client *client, int64_t now_ms);
 
 /* Nothing waits and nothing is under way. */
 bool outbox_idle(const struct outbox *outbox);
+
+/* As much waits, beside what is under way, as the next request carries. */
+bool outbox_full(const struct sluice_client *client);
 
 /* Step until idle, at most until @deadline_ms. */
 void outbox_flush(struct sluice_client *client, int64_t deadline_ms);

@@ -35,12 +35,23 @@ static int take_fault(struct mp_reader map, struct sluice_fault *fault)
     return error;
 }
 
+/* Whether the map begins with "ok": true, as nearly all do. */
+static bool is_plain_yes(struct mp_reader map)
+{
+    static const char yes[] = "\xa2ok\xc3";
+
+    return map.end - map.at > (ptrdiff_t)(sizeof(yes) - 1) && (*map.at & 0xf0) == 0x80 &&
+           memcmp(map.at + 1, yes, sizeof(yes) - 1) == 0;
+}
+
 /* The error that the map says, if it says one: {"ok": false, "code", "message", "at"?}. */
 static int map_error(struct mp_reader map, struct sluice_fault *fault)
 {
     struct mp_reader at;
     struct mp_token token;
 
+    if (is_plain_yes(map))
+        return 0;
     if (!mp_map_get(map, "ok", 2, &at) || !mp_next(&at, &token) || token.type != MP_BOOL)
         return error_set(fault, SLUICE_E_PROTOCOL, "a result says neither yes nor no");
     return token.boolean ? 0 : take_fault(map, fault);
@@ -51,44 +62,72 @@ static int not_understood(struct sluice_fault *fault, const char *what)
     return error_set(fault, SLUICE_E_PROTOCOL, "the broker's reply cannot be understood: %s", what);
 }
 
-/* What all replies begin with. 0 when it is for the request @id and no refusal. */
-static int read_head(struct mp_reader map, const char **epoch, size_t *epoch_len, uint64_t id,
-                     struct sluice_fault *fault)
+/* ---- Heads ---- */
+
+/* The first picks of each head; its lists stand last and are not passed over to find them. */
+enum { HEAD_EPOCH, HEAD_OK, HEAD_ID, HEAD_OWN };
+#define PICK(key)                                                                                            \
+    {                                                                                                        \
+        key, sizeof(key) - 1,                                                                                \
+        {                                                                                                    \
+            NULL, NULL                                                                                       \
+        }                                                                                                    \
+    }
+#define HEAD PICK("epoch"), PICK("ok"), PICK("id")
+
+static struct mp_token scalar(const struct mp_pick *pick)
 {
-    struct mp_reader at = map;
+    struct mp_reader at = pick->value;
     struct mp_token token;
 
-    if (!mp_next(&at, &token) || token.type != MP_MAP)
-        return not_understood(fault, "it is no map");
-    if (mp_map_get(map, "epoch", 5, &at) && !mp_str(&at, epoch, epoch_len))
-        *epoch = NULL;
-    if (mp_map_get(map, "ok", 2, &at)) {
-        int error = map_error(map, fault);
-        return error ? error : not_understood(fault, "it has no results");
-    }
-    if (!mp_map_get(map, "id", 2, &at) || !mp_next(&at, &token) || token.type != MP_UINT || token.uint != id)
-        return not_understood(fault, "it is for another request");
-    return 0;
+    return at.at && mp_next(&at, &token) ? token : (struct mp_token){.type = MP_NIL};
 }
 
-static bool read_list(struct mp_reader map, const char *key, struct mp_reader *items, uint32_t *count)
+static bool take_list(const struct mp_pick *pick, struct mp_reader *items, uint32_t *count)
 {
     struct mp_token token;
 
-    if (!mp_map_get(map, key, strlen(key), items) || !mp_next(items, &token) || token.type != MP_ARRAY)
+    *items = pick->value;
+    if (!items->at || !mp_next(items, &token) || token.type != MP_ARRAY)
         return false;
     *count = token.count;
     return true;
 }
 
+/* 0 when it is for the request @id and no refusal. */
+static int read_head(struct mp_reader map, struct mp_pick *picks, unsigned count, const char **epoch,
+                     size_t *epoch_len, uint64_t id, struct sluice_fault *fault)
+{
+    struct mp_token token;
+
+    if (!mp_map_pick(map, picks, count))
+        return not_understood(fault, "it is no map");
+    token = scalar(&picks[HEAD_EPOCH]);
+    if (token.type == MP_STR) {
+        *epoch = token.bytes;
+        *epoch_len = token.len;
+    }
+    if (picks[HEAD_OK].value.at) {
+        int error = map_error(map, fault);
+        return error ? error : not_understood(fault, "it has no results");
+    }
+    token = scalar(&picks[HEAD_ID]);
+    if (token.type != MP_UINT || token.uint != id)
+        return not_understood(fault, "it is for another request");
+    return 0;
+}
+
+/* ---- Replies to requests ---- */
+
 int reply_read(struct reply *reply, const void *bytes, size_t len, uint64_t id, struct sluice_fault *fault)
 {
-    struct mp_reader map = mp_reader(bytes, len);
+    struct mp_pick picks[] = {HEAD, PICK("results")};
     int error;
 
     memset(reply, 0, sizeof(*reply));
-    error = read_head(map, &reply->epoch, &reply->epoch_len, id, fault);
-    if (error == 0 && !read_list(map, "results", &reply->results, &reply->count))
+    error = read_head(mp_reader(bytes, len), picks, sizeof(picks) / sizeof(picks[0]), &reply->epoch,
+                      &reply->epoch_len, id, fault);
+    if (error == 0 && !take_list(&picks[HEAD_OWN], &reply->results, &reply->count))
         error = not_understood(fault, "it has no results");
     return error;
 }
@@ -119,43 +158,35 @@ void fault_renumber(struct sluice_fault *fault, unsigned index)
 
 /* ---- Turns ---- */
 
-static struct mp_token scalar(struct mp_reader map, const char *key)
-{
-    struct mp_token token = {.type = MP_NIL};
-    struct mp_reader at;
-
-    if (mp_map_get(map, key, strlen(key), &at))
-        mp_next(&at, &token);
-    return token;
-}
-
 int turn_reply_read(struct turn_reply *reply, const void *bytes, size_t len, uint64_t id,
                     struct sluice_fault *fault)
 {
-    struct mp_reader map = mp_reader(bytes, len);
+    enum { TURN = HEAD_OWN, RELEASED, PAUSE, FAILED, EVENTS, COUNT };
+    struct mp_pick picks[COUNT] = {HEAD,           PICK("turn"),  PICK("released"), PICK("pause_ms"),
+                                   PICK("failed"), PICK("events")};
     struct mp_token token;
     int error;
 
     memset(reply, 0, sizeof(*reply));
-    error = read_head(map, &reply->epoch, &reply->epoch_len, id, fault);
+    error = read_head(mp_reader(bytes, len), picks, COUNT, &reply->epoch, &reply->epoch_len, id, fault);
     if (error < 0) {
-        token = scalar(map, "turn");
+        token = scalar(&picks[TURN]);
         reply->last_turn = token.type == MP_UINT ? token.uint : UINT64_MAX;
         return error;
     }
-    if (!read_list(map, "failed", &reply->failed, &reply->failed_count) ||
-        !read_list(map, "events", &reply->events, &reply->event_count))
+    if (!take_list(&picks[FAILED], &reply->failed, &reply->failed_count) ||
+        !take_list(&picks[EVENTS], &reply->events, &reply->event_count))
         return not_understood(fault, "it has no events");
-    token = scalar(map, "released");
+    token = scalar(&picks[RELEASED]);
     reply->is_released = token.type == MP_BOOL && token.boolean;
-    token = scalar(map, "pause_ms");
+    token = scalar(&picks[PAUSE]);
     reply->pause_ms = token.type == MP_UINT && token.uint < INT32_MAX ? (int64_t)token.uint : 0;
     return 0;
 }
 
 bool turn_reply_failed(struct mp_reader *failed, struct failed_entry *entry)
 {
-    struct mp_reader map;
+    struct mp_pick picks[] = {PICK("seq"), PICK("then")};
     struct mp_token token;
     const uint8_t *raw;
     const char *rest;
@@ -163,18 +194,18 @@ bool turn_reply_failed(struct mp_reader *failed, struct failed_entry *entry)
 
     if (!mp_raw(failed, &raw, &len))
         return false;
-    map = mp_reader(raw, len);
-    token = scalar(map, "seq");
+    mp_map_pick(mp_reader(raw, len), picks, 2);
+    token = scalar(&picks[0]);
     if (token.type != MP_UINT)
         return false;
     entry->seq = token.uint;
-    take_fault(map, &entry->fault);
+    take_fault(mp_reader(raw, len), &entry->fault);
     rest = strncmp(entry->fault.at, "done[", 5) == 0 ? strchr(entry->fault.at, ']') : NULL;
     if (rest) { /* the place in the event's own step */
         rest += rest[1] == '.' ? 2 : 1;
         memmove(entry->fault.at, rest, strlen(rest) + 1);
     }
-    token = scalar(map, "then");
+    token = scalar(&picks[1]);
     entry->is_again = token.type == MP_STR && mp_is(&token, "again");
     return true;
 }

@@ -109,15 +109,15 @@ static bool open_packet(struct sluice_client *client)
 {
     const struct packet *packet = client->taken;
     const uint8_t *zero = memchr(packet->body, '\0', packet->len);
-    struct mp_reader map, at;
+    struct mp_pick epoch_and_events[] = {{"epoch", 5, {NULL, NULL}}, {"events", 6, {NULL, NULL}}};
     struct mp_token token;
 
-    if (!zero)
+    if (!zero || !mp_map_pick(mp_reader(zero + 1, packet->len - (size_t)(zero + 1 - packet->body)),
+                              epoch_and_events, 2))
         return false;
-    map = mp_reader(zero + 1, packet->len - (size_t)(zero + 1 - packet->body));
-    if (!mp_map_get(map, "epoch", 5, &at) || !mp_str(&at, &client->events_epoch, &client->events_epoch_len) ||
-        !mp_map_get(map, "events", 6, &client->events) || !mp_next(&client->events, &token) ||
-        token.type != MP_ARRAY)
+    client->events = epoch_and_events[1].value;
+    if (!mp_str(&epoch_and_events[0].value, &client->events_epoch, &client->events_epoch_len) ||
+        !mp_next(&client->events, &token) || token.type != MP_ARRAY)
         return false;
     client->events_left = token.count;
     contact_epoch(client, client->events_epoch, client->events_epoch_len);
@@ -152,8 +152,7 @@ static void take_event(struct sluice_client *client)
 
 void client_dispatch(struct sluice_client *client)
 {
-    while (client->outbox.ops < outbox_max_ops(client) && client->outbox.bytes < outbox_max_bytes(client) &&
-           !atomic_load(&client->is_stopping)) {
+    while (!outbox_full(client) && !atomic_load(&client->is_stopping)) {
         if (client->events_left > 0) {
             take_event(client);
             if (client->events_left == 0)
@@ -191,10 +190,10 @@ static int64_t client_turn(struct sluice_client *client)
     int64_t link_due = link_tend(client->link, now), contact_due = contact_step(client, now);
     int64_t outbox_due = outbox_step(client, now), member_due = client_members(client);
 
-    if (outbox_idle(&client->outbox)) {
+    if (client->is_running || outbox_idle(&client->outbox)) {
         client_dispatch(client);
         outbox_due = outbox_step(client, clock_ms());
-        if (client->taken && outbox_idle(&client->outbox))
+        if (client->taken && (client->is_running ? !outbox_full(client) : outbox_idle(&client->outbox)))
             return now; /* more is there */
     }
     return earlier(earlier(link_due, member_due), earlier(contact_due, outbox_due));
@@ -240,9 +239,13 @@ int sluice_run(sluice_client *client)
 {
     int result;
 
+    if (client)
+        client->is_running = true;
     do
         result = sluice_poll(client, -1);
     while (result >= 0);
+    if (client)
+        client->is_running = false;
     return result == SLUICE_E_STOPPED ? 0 : result;
 }
 

@@ -332,6 +332,47 @@ bool mp_map_first(struct mp_reader map, const char *key, size_t key_len, struct 
     return found != NULL;
 }
 
+static struct mp_pick *pick_of(struct mp_pick *picks, unsigned count, const char *key, size_t len)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (picks[i].len == len && memcmp(picks[i].key, key, len) == 0)
+            return &picks[i];
+    }
+    return NULL;
+}
+
+static bool pick_all(struct mp_reader *map, struct mp_pick *picks, unsigned count)
+{
+    struct mp_token token;
+    if (!mp_next(map, &token) || token.type != MP_MAP)
+        return false;
+    for (uint32_t left = token.count; left > 0; left--) {
+        const char *key;
+        size_t len;
+        struct mp_pick *pick = NULL;
+        if (mp_str(map, &key, &len))
+            pick = pick_of(picks, count, key, len);
+        else if (!mp_skip(map))
+            return false;
+        if (pick)
+            pick->value = *map;
+        if (left > 1 && !mp_skip(map))
+            return false;
+    }
+    return true;
+}
+
+bool mp_map_pick(struct mp_reader map, struct mp_pick *picks, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        picks[i].value = mp_reader(NULL, 0);
+    if (pick_all(&map, picks, count))
+        return true;
+    for (unsigned i = 0; i < count; i++)
+        picks[i].value = mp_reader(NULL, 0);
+    return false;
+}
+
 const char *mp_type_name(enum mp_type type)
 {
     static const char *const names[] = {"nil",      "a boolean", "an integer", "an integer", "a float",

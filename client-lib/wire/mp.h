@@ -94,6 +94,18 @@ bool mp_map_get(struct mp_reader map, const char *key, size_t key_len, struct mp
  * duplicates are refused anyway this is the one to use. *@value is bounded by the map's reader. */
 bool mp_map_first(struct mp_reader map, const char *key, size_t key_len, struct mp_reader *value);
 
+/* A key to find, and where its value begins: `value.at` is NULL where there is none. */
+struct mp_pick {
+    const char *key;
+    size_t len;
+    struct mp_reader value;
+};
+
+/* Find all these keys in the map at @map, in one pass. Each value reads on to the end of @map; with
+ * duplicates the last one counts. What stands last is not looked at: it may be bad. False, with nothing
+ * found, when @map is no map, or is bad before that. */
+bool mp_map_pick(struct mp_reader map, struct mp_pick *picks, unsigned count);
+
 /* Whether @token is the string @text. */
 static inline bool mp_is(const struct mp_token *token, const char *text)
 {

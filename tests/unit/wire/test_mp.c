@@ -388,6 +388,28 @@ static void test_first_of_a_map_is_found_whatever_comes_behind(void **state)
     buf_deinit(&b);
 }
 
+static void test_keys_are_picked_in_one_pass(void **state)
+{
+    (void)state;
+    struct buf b = BUF_INIT;
+    struct mp_pick picks[] = {{"b", 1, {0}}, {"a", 1, {0}}, {"none", 4, {0}}};
+    struct mp_token token;
+    bytes_put_hex(&b, "84 a161 07  01 9102  a161 08  a162 c1");
+    assert_true(mp_map_pick(mp_reader(b.data, b.len), picks, 3));
+    assert_true(mp_next(&picks[1].value, &token));
+    assert_int_equal(token.uint, 8);
+    assert_ptr_equal(picks[0].value.at, b.data + b.len - 1); /* what stands last is not looked at */
+    assert_ptr_equal(picks[0].value.end, b.data + b.len);
+    assert_null(picks[2].value.at);
+    assert_false(mp_map_pick(mp_reader(b.data, 6), picks, 3)); /* cut before that */
+    for (unsigned i = 0; i < 3; i++)
+        assert_null(picks[i].value.at);
+    assert_false(mp_map_pick(mp_reader("\x91\x80", 2), picks, 3));
+    assert_false(mp_map_pick(mp_reader(NULL, 0), picks, 3));
+    assert_true(mp_map_pick(mp_reader("\x80", 1), picks, 3));
+    buf_deinit(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -401,6 +423,7 @@ int main(void)
         cmocka_unit_test(test_skip_fails_on_values_that_lack_their_end),
         cmocka_unit_test(test_skip_goes_as_deep_as_the_bytes_do),
         cmocka_unit_test(test_first_of_a_map_is_found_whatever_comes_behind),
+        cmocka_unit_test(test_keys_are_picked_in_one_pass),
         cmocka_unit_test(test_skip_and_next_agree_on_every_lead_byte),
         cmocka_unit_test(test_str_reads_strings_only),
         cmocka_unit_test(test_map_get_finds_the_last_of_equal_keys),
