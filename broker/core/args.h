@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "wire/fault.h"
 #include "wire/mp.h"
@@ -23,13 +24,15 @@ enum arg_kind {
     ARG_ID        /* the `i` of a question */
 };
 
+#define ARG_NAME_SIZE 16 /* with at least one zero byte behind the name */
+#define ARGS_MAX      12
+
+/* (The name stands in the table itself, so that its length is known without reading all of it.) */
 struct arg_spec {
-    const char *name;
+    char name[ARG_NAME_SIZE];
     enum arg_kind kind;
     bool required;
 };
-
-#define ARGS_MAX 12
 
 struct arg {
     bool given;
@@ -38,8 +41,30 @@ struct arg {
     size_t len;
 };
 
-/* Read the map at @raw against @specs (ends with a name of NULL; at most ARGS_MAX) into @args, which has the
- * same order. The values point into @raw. 0, or -1 with CODE_BAD_ARGUMENT, CODE_UNKNOWN_KEY. */
+/* Whether the string @token is @name. */
+static inline bool arg_name_is(const char name[ARG_NAME_SIZE], const struct mp_token *token)
+{
+    uint32_t len = token->len;
+    return len > 0 && len < ARG_NAME_SIZE && name[len - 1] && !name[len] &&
+           memcmp(name, token->bytes, len) == 0;
+}
+
+/* Read the next value: what it is, or how it begins, into @token; and pass over the whole of it. False (with
+ * the reader anywhere) at the end and on bad bytes. */
+static inline bool arg_value(struct mp_reader *r, struct mp_token *token)
+{
+    const struct mp_reader begin = *r;
+    if (!mp_next(r, token))
+        return false;
+    if (token->type != MP_ARRAY && token->type != MP_MAP)
+        return true;
+    *r = begin;
+    return mp_skip(r);
+}
+
+/* Read the map at @raw, which is one checked value of @len bytes, against @specs (ends with an empty name; at
+ * most ARGS_MAX) into @args, which has the same order. The values point into @raw. 0, or -1 with
+ * CODE_BAD_ARGUMENT, CODE_UNKNOWN_KEY. */
 int args_read(struct arg *args, const struct arg_spec *specs, const uint8_t *raw, size_t len,
               const struct place *at, struct fault *fault);
 

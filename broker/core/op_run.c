@@ -85,51 +85,61 @@ void put_error_result(struct buf *out, const struct fault *fault)
 
 static const struct op *find_op(const struct mp_token *name)
 {
-    for (const struct op *op = OPS; name->len > 0 && op->name; op++) {
-        if (op->name[0] == name->bytes[0] && mp_is(name, op->name))
+    for (const struct op *op = OPS; *op->name; op++) {
+        if (arg_name_is(op->name, name))
             return op;
     }
     return NULL;
 }
 
-/* (A second one is refused with the arguments.) */
+/* Mostly it is the first pair. (A second one is refused with the arguments.) */
 static bool op_name(const uint8_t *raw, size_t len, struct mp_token *name)
 {
-    struct mp_reader r;
+    struct mp_reader r = mp_reader(raw, len);
+    struct mp_token map, key;
+    if (mp_next(&r, &map) && map.type == MP_MAP && map.count && mp_next(&r, &key) && mp_is(&key, "op"))
+        return mp_next(&r, name) && name->type == MP_STR;
     return mp_map_first(mp_reader(raw, len), "op", 2, &r) && mp_next(&r, name) && name->type == MP_STR;
+}
+
+static void refuse_name(const struct mp_token *name, const struct place *at, struct fault *fault)
+{
+    const char *meant = nearest(name->bytes, name->len, ops_names());
+    const struct place place = place_key(at, "op", 2);
+    int len = name->len > 64 ? 64 : (int)name->len;
+    if (meant)
+        fault_set(fault, CODE_UNKNOWN_OP, &place, "there is no operation `%.*s`; did you mean `%s`?", len,
+                  name->bytes, meant);
+    else
+        fault_set(fault, CODE_UNKNOWN_OP, &place, "there is no operation `%.*s`", len, name->bytes);
 }
 
 const struct op *op_of(const uint8_t *raw, size_t len, const struct place *at, struct fault *fault)
 {
     struct mp_token name;
-    const struct place place = place_key(at, "op", 2);
     if (!op_name(raw, len, &name)) {
+        const struct place place = place_key(at, "op", 2);
         fault_set(fault, CODE_BAD_ARGUMENT, &place, "each operation is a map with its name as `op`");
         return NULL;
     }
     const struct op *op = find_op(&name);
-    if (op)
-        return op;
-    const char *meant = nearest(name.bytes, name.len, ops_names());
-    if (meant)
-        fault_set(fault, CODE_UNKNOWN_OP, &place, "there is no operation `%.*s`; did you mean `%s`?",
-                  name.len > 64 ? 64 : (int)name.len, name.bytes, meant);
-    else
-        fault_set(fault, CODE_UNKNOWN_OP, &place, "there is no operation `%.*s`",
-                  name.len > 64 ? 64 : (int)name.len, name.bytes);
-    return NULL;
+    if (!op)
+        refuse_name(&name, at, fault);
+    return op;
 }
 
 int op_run(struct call *call, const uint8_t *raw, size_t len)
 {
+    struct arg args[ARGS_MAX];
     const struct op *op = op_of(raw, len, call->at, call->fault);
     if (!op)
         return -1;
     if (call->event && !op->is_effect)
         return call_fault(call, CODE_BAD_ARGUMENT, "op",
                           "`%s` has no effect to apply; send it as a request of its own", op->name);
-    if (args_read(call->args, op->args, raw, len, call->at, call->fault) < 0)
+    if (args_read(args, op->args, raw, len, call->at, call->fault) < 0)
         return -1;
+    call->args = args;
     size_t mark = mp_open(call->out);
     mp_put_text(call->out, "ok");
     mp_put_bool(call->out, true);

@@ -17,13 +17,13 @@ const struct op OPS[] = {
     {"extend", true, false, ARGS_EXTEND, op_extend},
     {"inspect", false, false, ARGS_INSPECT, op_inspect},
     {"dead", false, false, ARGS_DEAD, op_dead},
-    {NULL, false, false, NULL, NULL},
+    {"", false, false, NULL, NULL},
 };
 
 const char *const *ops_names(void)
 {
     static const char *names[sizeof(OPS) / sizeof(OPS[0])];
-    for (size_t i = 0; OPS[i].name; i++)
+    for (size_t i = 0; *OPS[i].name; i++)
         names[i] = OPS[i].name;
     return names;
 }

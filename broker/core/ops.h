@@ -12,7 +12,7 @@
     }
 #define ARGS_END                                                                                             \
     {                                                                                                        \
-        NULL, ARG_ANY, false                                                                                 \
+        "", ARG_ANY, false                                                                                   \
     }
 
 /* Their names, ends with NULL. */

@@ -40,7 +40,7 @@ static const struct arg_spec HEAD[] = {
     [HEAD_DONE] = {"done", ARG_LIST, false},
     [HEAD_MAX] = {"max", ARG_UINT, false},
     [HEAD_WAIT_MS] = {"wait_ms", ARG_UINT, false},
-    {NULL, ARG_ANY, false},
+    {"", ARG_ANY, false},
 };
 
 /* Before the operation is committed: nothing has happened if its result cannot be told. */
@@ -69,7 +69,7 @@ static void run_result(struct core *core, const struct request *request, uint32_
 {
     const struct place ops = place_key(NULL, "ops", 3);
     const struct place at = place_index(&ops, index);
-    struct fault fault = {.code = CODE_OK};
+    struct fault fault;
     struct call call = {.core = core, .request = request, .at = &at, .out = &core->reply, .fault = &fault};
     size_t before = core->reply.len;
 

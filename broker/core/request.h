@@ -28,7 +28,7 @@ struct call {
     const struct request *request;
     const struct place *at;
     struct stored_event *event; /* the event of the turn's entry; NULL in an ordinary request */
-    struct arg args[ARGS_MAX];
+    const struct arg *args;     /* ARGS_MAX of them, while it runs */
     struct buf *out;
     uint32_t pairs;     /* of the result, `ok` included */
     bool tells_refused; /* the result's last byte is the `refused` of a send: see result_refused() */
@@ -37,14 +37,14 @@ struct call {
 
 /* An operation. Its arguments stand in `args` in the order that the file's enum of them has. */
 struct op {
-    const char *name;
+    char name[ARG_NAME_SIZE];
     bool changes;   /* a repeat must not run it again */
     bool is_effect; /* may be among the effects of a turn's entry */
     const struct arg_spec *args;
     int (*run)(struct call *call); /* 0, or -1 with the call's fault */
 };
 
-/* All of them, ends with a name of NULL. */
+/* All of them, ends with an empty name. */
 extern const struct op OPS[];
 
 /* How many operations a request may have: `max_ops`, or fewer where small replies have no room for as many

@@ -8,7 +8,6 @@
 #include "core/stored_event.h"
 #include "core/turn_entry.h"
 
-#define ENTRIES_MAX 2048
 #define EVENTS_WAIT 20000 /* ms, where a turn says nothing */
 #define EVENTS_WANT 64    /* likewise */
 #define PAUSE_MS    1000
@@ -17,7 +16,7 @@ unsigned turn_max_entries(const struct core_options *options)
 {
     /* If all fail, the reply has room for them and for as many bytes of events. */
     size_t fit = options->max_request_bytes / 2 / TURN_FAILED_MIN;
-    return fit < ENTRIES_MAX ? (unsigned)fit : ENTRIES_MAX;
+    return fit < TURN_ENTRIES_MAX ? (unsigned)fit : TURN_ENTRIES_MAX;
 }
 
 /* A turn, checked. */
@@ -25,7 +24,7 @@ struct turn {
     const struct request *request;
     uint64_t number;
     uint64_t fingerprint; /* of its `done` */
-    uint32_t entries;
+    struct entries entries;
     unsigned max;
     uint64_t wait_ms;
 };
@@ -270,7 +269,7 @@ static int run_new(struct core *core, struct member *member, const struct turn *
                    struct fault *fault)
 {
     struct turn_failed failed;
-    if (turn_failed_init(&failed, turn->entries, core->options.max_request_bytes / 2) < 0)
+    if (turn_failed_init(&failed, turn->entries.count, core->options.max_request_bytes / 2) < 0)
         return fault_set(fault, CODE_OVERLOADED, NULL, "the broker is out of memory");
     if (member->is_asking)
         turn_reply(core, member, false);
@@ -280,7 +279,7 @@ static int run_new(struct core *core, struct member *member, const struct turn *
     member->fingerprint = turn->fingerprint;
     member->given = 0;
     member->max = turn->max;
-    entries_apply(core, turn->request, member, turn->request->done, &failed);
+    entries_apply(core, turn->request, member, &turn->entries, &failed);
     member->failed = turn_failed_take(&failed);
     /* What failed is told at once. */
     ask(core, member, turn->request, ticket, core->now.mono_ms + (member->failed ? 0 : turn->wait_ms));

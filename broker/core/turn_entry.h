@@ -10,13 +10,25 @@
 
 struct member;
 
-/* Check the list @done: each entry is a map with a `seq`, and neither are they too many nor their operations.
- * 0, or -1 with a fault. *@count: how many. */
-int entries_check(const struct core *core, const struct arg *done, uint32_t *count, struct fault *fault);
+#define TURN_ENTRIES_MAX 2048
 
-/* Apply the entries of @done (checked) for @member, in their order. What fails is added to @failed, which has
- * room for all. */
+/* The entries of a turn, found once, when they are checked. Their bytes are the request's. */
+struct entries {
+    uint32_t count;
+    const uint8_t *begin; /* of the first one; each of the others begins where the one before ends */
+    struct {
+        uint64_t seq; /* of the event that it is about */
+        const uint8_t *end;
+    } at[TURN_ENTRIES_MAX];
+};
+
+/* Find the entries of the list @done: each is a map with a `seq`, and neither are they too many nor their
+ * operations. 0, or -1 with a fault. */
+int entries_check(const struct core *core, const struct arg *done, struct entries *entries,
+                  struct fault *fault);
+
+/* Apply them for @member, in their order. What fails is added to @failed, which has room for all. */
 void entries_apply(struct core *core, const struct request *request, struct member *member,
-                   const struct arg *done, struct turn_failed *failed);
+                   const struct entries *entries, struct turn_failed *failed);
 
 #endif
