@@ -197,7 +197,8 @@ static int send_target(struct call *call, struct target *target)
         outgoing_payload(call, &args[SEND_PAYLOAD], &args[SEND_FILL], &args[SEND_ARGS], &filled, &mp, &len);
     if (!r)
         r = sending_init(call, &sending, mp, len);
-    buf_deinit(&filled);
+    if (filled.data)
+        buf_deinit(&filled);
     if (r < 0)
         return -1;
     target_begin(target, call->core);

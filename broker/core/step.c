@@ -63,7 +63,7 @@ static void keep_memory(struct buf *b)
 {
     if (b->cap > KEPT_BYTES)
         buf_deinit(b);
-    else
+    else if (b->len || b->failed)
         buf_reset(b);
 }
 

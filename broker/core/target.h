@@ -9,8 +9,8 @@
 
 struct target {
     bool is_one;
-    struct conn *one; /* NULL: it is gone */
-    struct query query;
+    struct conn *one;   /* NULL: it is gone */
+    struct query query; /* of a filter */
 };
 
 /* From the arguments `conn` and `filter` (exactly one must be given) and `args`. 0 or -1 with a fault. */
