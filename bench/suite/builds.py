@@ -18,9 +18,9 @@ def run(command):
         raise Failed("%s\n%s" % (" ".join(command), done.stdout))
 
 
-def configure(source_dir, build_dir):
+def configure(source_dir, build_dir, *more):
     command = ["cmake", "-S", source_dir, "-B", build_dir, "-DCMAKE_BUILD_TYPE=Release", "-DSLUICE_TESTS=OFF",
-               "-DSLUICE_BENCH=ON"]
+               "-DSLUICE_BENCH=ON", *more]
     if shutil.which("ninja") and not os.path.exists(os.path.join(build_dir, "CMakeCache.txt")):
         command += ["-G", "Ninja"]
     run(command)

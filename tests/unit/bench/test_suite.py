@@ -19,7 +19,7 @@ SOURCE = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(SOURCE, "bench"))
 sys.dont_write_bytecode = True
 
-from suite import figures  # noqa: E402
+from suite import breakdown, figures  # noqa: E402
 from suite.processes import Failed, Skipped  # noqa: E402
 from suite.rounds import Rounds, grouped  # noqa: E402
 from suite.rows import Measure, Outcome, Row, at_least, at_most_itself  # noqa: E402
@@ -244,6 +244,41 @@ class Figures(unittest.TestCase):
     def test_other_figures_are_details(self):
         outcome = outcome_of(Plain([50], [100]), 1)
         self.assertEqual(outcome.details(), ["plain, sluice: p50 us 7.00", "plain, a limit: p50 us 7.00"])
+
+
+# As `perf script -F comm,ip,sym,dso` prints it.
+STACKS = """sluiced
+\tffffffff81000001 tcp_sendmsg_locked+0x10 ([kernel.kallsyms])
+\tffffffff81000002 __sys_sendto+0x1 ([kernel.kallsyms])
+\t    55d5c0000001 core_request+0x20 (/x/sluiced)
+
+sluiced
+\t    55d5c0000002 mp_skip+0x2 (/x/sluiced)
+\t    55d5c0000003 args_read+0x2 (/x/sluiced)
+\t    55d5c0000001 core_request (/x/sluiced)
+
+sluiced
+\t    7f0000000001 [unknown] (/usr/lib/libwebsockets.so.17)
+\t    55d5c0000004 main+0x2 (/x/sluiced)
+
+nng:task
+\tffffffff81000003 finish_task_switch+0x1 ([kernel.kallsyms])
+"""
+
+
+class Breakdown(unittest.TestCase):
+    def test_innermost_frame_that_has_a_name_decides(self):
+        self.assertEqual(breakdown.shares(STACKS, breakdown.BROKER), {
+            "TCP: send": 0.25, "requests: operations, entries, turns": 0.25, "libwebsockets and libuv": 0.25,
+            breakdown.NNG_THREADS: 0.25})
+
+    def test_each_thing_has_its_price(self):
+        self.assertEqual(breakdown.lines({"a": 0.25, "b": 0.75}, 2, "all"),
+                         [["all", "2000", ""], ["b", "1500", "75.0 %"], ["a", "500", "25.0 %"]])
+
+    def test_no_stacks_are_a_failure(self):
+        with self.assertRaises(Failed):
+            breakdown.shares("", breakdown.BROKER)
 
 
 if __name__ == "__main__":
