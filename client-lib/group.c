@@ -6,7 +6,6 @@
 
 #include "client.h"
 #include "clock.h"
-#include "turn.h"
 #include "verdict.h"
 
 #define FUNCTIONS_MAX 64
@@ -16,9 +15,6 @@
 #define COST_WEIGHT   8
 #define SHORT_US      20 /* of functions that take less, several are timed together */
 #define SHORT_CALLS   4
-#define HALVES_MIN                                                                                           \
-    32 /* of so many events the first half is told to the broker while the second is handled                 \
-        */
 
 static int64_t clock_us(void)
 {
@@ -347,11 +343,10 @@ static void call_function(struct group *group, struct sluice_event *event)
 void group_work(struct group *group)
 {
     int64_t begin = clock_us(), before = begin;
-    unsigned rest = group->waiting.count >= HALVES_MIN && turn_idle(group) ? group->waiting.count / 2 : 0;
 
-    while (group->waiting.count > rest && before - begin < SLICE_US) {
+    while (group->waiting.count > 0 && before - begin < SLICE_US) {
         int64_t most = group->cost_us < SHORT_US ? SHORT_CALLS : 1, calls = 0, now;
-        for (; calls < most && group->waiting.count > rest; calls++)
+        for (; calls < most && group->waiting.count > 0; calls++)
             call_function(group, group->waiting.first);
         now = clock_us();
         group->cost_us += ((now - before) / calls - group->cost_us) / COST_WEIGHT;
