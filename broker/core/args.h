@@ -45,7 +45,7 @@ struct arg {
 static inline bool arg_name_is(const char name[ARG_NAME_SIZE], const struct mp_token *token)
 {
     uint32_t len = token->len;
-    return len > 0 && len < ARG_NAME_SIZE && name[len - 1] && !name[len] &&
+    return len > 0 && len < ARG_NAME_SIZE && name[0] == token->bytes[0] && name[len - 1] && !name[len] &&
            memcmp(name, token->bytes, len) == 0;
 }
 

@@ -54,3 +54,34 @@ uint64_t hash_bytes(const uint64_t key[2], const void *bytes, size_t len)
         sip_round(&s);
     return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
+
+static uint64_t load_word(const uint8_t *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof(word));
+    return word;
+}
+
+/* All bits of the product of two words: each bit of either changes about half of the result. */
+static uint64_t fold(uint64_t a, uint64_t b)
+{
+    __extension__ typedef unsigned __int128 uint128;
+    uint128 product = (uint128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+uint64_t hash_fingerprint(const uint64_t key[2], const void *bytes, size_t len)
+{
+    const uint8_t *at = bytes;
+    const uint64_t mask = key[0] ^ UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t state = key[1] ^ hash_number(len);
+    uint8_t last[16] = {0};
+    size_t left = len;
+
+    for (; left >= sizeof(last); left -= sizeof(last), at += sizeof(last))
+        state = fold(load_word(at) ^ mask, load_word(at + 8) ^ state);
+    if (left)
+        memcpy(last, at, left);
+    state = fold(load_word(last) ^ mask, load_word(last + 8) ^ state);
+    return hash_number(state);
+}

@@ -365,7 +365,7 @@ void core_request(struct core *core, const struct caller *caller, uint64_t ticke
             refuse_turn(core, &request, ticket, last, &fault);
         return;
     }
-    uint64_t fingerprint = hash_bytes(core->options.seed, body, len);
+    uint64_t fingerprint = hash_fingerprint(core->options.seed, body, len);
     if (changes_anything(&request))
         run_once(core, &request, ticket, fingerprint);
     else

@@ -224,7 +224,7 @@ static int turn_read(const struct core *core, struct turn *turn, const struct re
         return out_of_range(fault, "wait_ms", 0, TURN_WAIT_MAX);
     turn->request = request;
     turn->number = request->turn->token.uint;
-    turn->fingerprint = hash_bytes(core->options.seed, request->done->raw, request->done->len);
+    turn->fingerprint = hash_fingerprint(core->options.seed, request->done->raw, request->done->len);
     turn->max = max->given ? (unsigned)max->token.uint : EVENTS_WANT;
     turn->wait_ms = wait->given ? wait->token.uint : EVENTS_WAIT;
     return entries_check(core, request->done, &turn->entries, fault);
