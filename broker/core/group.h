@@ -39,7 +39,7 @@ struct stored_event;
 #define GROUP_KEYS          64 /* of `session_keys` */
 #define MEMBER_ID_MAX       40
 #define SUSPECT_PATIENCE_MS 1000 /* so long a suspect waits before all members are drained for it */
-#define MEMBER_SLOTS        256  /* of its table of held jobs */
+#define MEMBER_SLOTS        1024 /* of its table of held jobs: one for each that it may hold */
 
 struct job {
     struct group *group;
