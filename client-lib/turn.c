@@ -91,14 +91,14 @@ static void turn_write(struct group *group, struct turn *turn)
     mp_put_text(out, group->member);
     mp_put_text(out, "turn");
     mp_put_uint(out, turn->number);
-    mp_put_text(out, "done");
-    mp_put_array(out, turn->events.count);
-    for (const struct sluice_event *event = turn->events.first; event; event = event->held.next)
-        verdict_put(event, out);
     mp_put_text(out, "max");
     mp_put_uint(out, turn->max);
     mp_put_text(out, "wait_ms");
     mp_put_uint(out, turn->waits ? WAIT_MS : 0);
+    mp_put_text(out, "done"); /* last: what stands there is passed over once less */
+    mp_put_array(out, turn->events.count);
+    for (const struct sluice_event *event = turn->events.first; event; event = event->held.next)
+        verdict_put(event, out);
 }
 
 static void turn_go(struct group *group, struct turn *turn, int64_t now_ms)
