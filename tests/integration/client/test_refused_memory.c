@@ -208,7 +208,7 @@ static void test_members(void **state)
         sluice_subscribe(client, "a:*", count_and_answer, &calls, "{group: 'g', per_conn: 2}");
         fake_script(&fake, events);
         failing_alloc_start(n);
-        for (int i = 0; i < 40 && fake_count(&fake, &fake.turns) < turns + 2; i++)
+        for (int i = 0; i < 2000 && fake_count(&fake, &fake.turns) < turns + 2; i++)
             sluice_poll(client, 5);
         was_refused = failing_alloc_stop();
         until(client, fake_count(&fake, &fake.turns) >= turns + 2);
