@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Whether all @len bytes are UTF-8. */
 bool utf8_valid(const void *bytes, size_t len);
@@ -47,6 +48,27 @@ static inline size_t utf8_char(const void *bytes, size_t len)
     bool overlong = lead == 0xf0 && p[1] < 0x90;
     bool too_large = lead == 0xf4 && p[1] >= 0x90;
     return overlong || too_large ? 0 : 4;
+}
+
+/* The same where four bytes can be read and the first is not ASCII: they are looked at as one word. */
+static inline size_t utf8_tailed(const void *bytes)
+{
+    uint32_t word;
+    memcpy(&word, bytes, sizeof(word));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap32(word);
+#endif
+    if ((word & 0xc0e0) == 0x80c0)
+        return (word & 0x1e) ? 2 : 0;
+    if ((word & 0xc0c0f0) == 0x8080e0) {
+        uint32_t second = word & 0x200f; /* with the lead's low bits: overlong, or a surrogate? */
+        return second == 0 || second == 0x200d ? 0 : 3;
+    }
+    if ((word & 0xc0c0c0f8) == 0x808080f0) {
+        uint32_t second = word & 0x3007; /* overlong, or too large? */
+        return second == 0 || (second & 7) > 4 || ((second & 7) == 4 && second != 4) ? 0 : 4;
+    }
+    return 0;
 }
 
 /* Append-style encoder: writes the 1..4 bytes of @code_point to @out, returns how many. What is no code point

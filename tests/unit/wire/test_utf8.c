@@ -133,6 +133,21 @@ static void test_cut_ends_at_a_character(void **state)
         assert_int_equal(utf8_cut(text, 10, limit), want[limit]);
 }
 
+/* Every lead with every second byte, and tails at the edges of their range. */
+static void test_a_character_is_the_same_as_a_word(void **state)
+{
+    (void)state;
+    static const uint8_t tails[] = {0x00, 0x22, 0x7f, 0x80, 0x9f, 0xa0, 0xbf, 0xc0, 0xff};
+    for (int lead = 0x80; lead < 256; lead++)
+        for (int second = 0; second < 256; second++)
+            for (size_t i = 0; i < sizeof(tails); i++)
+                for (size_t j = 0; j < sizeof(tails); j++) {
+                    uint8_t bytes[4] = {(uint8_t)lead, (uint8_t)second, tails[i], tails[j]};
+                    if (utf8_tailed(bytes) != utf8_char(bytes, 4))
+                        fail_msg("%02x %02x %02x %02x", lead, second, tails[i], tails[j]);
+                }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +156,7 @@ int main(void)
         cmocka_unit_test(test_sequences_are_valid_as_the_grammar_says),
         cmocka_unit_test(test_prefix_ends_before_the_first_bad_byte_wherever_it_stands),
         cmocka_unit_test(test_cut_ends_at_a_character),
+        cmocka_unit_test(test_a_character_is_the_same_as_a_word),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
