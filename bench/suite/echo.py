@@ -90,6 +90,19 @@ class Echo(Row):
         return run_echo(world, world.limit("echo"), self.options, False)
 
 
+class Bridge(Echo):
+    """How far the libraries alone are from the limit: the bare bridge, without JSON, sessions or any feature."""
+
+    def __init__(self, form, connections, in_flight):
+        super().__init__("bridge-" + form, connections, in_flight, "", None)
+        self.form = form
+
+    def measure(self, world, version):
+        if version.name:
+            raise Skipped("the bridge is the same for both versions")
+        return run_echo(world, world.limit(self.form), self.options, False)
+
+
 class Latency(Row):
     """One connection, one message in flight."""
 
@@ -119,4 +132,5 @@ ROWS = [row for suffix in MESSAGES for row in (
     Echo("group", 100, 1, suffix, at_least(0.5)),
     Echo("subscriber", 1000, 1, suffix, at_least(0.5)),
     Echo("group", 1000, 1, suffix, at_least(0.5)),
-)] + [Latency("subscriber", "events", 1.5), Latency("group", "turns", 2)]
+)] + [Bridge(form, 100, in_flight) for form in ("events", "turns") for in_flight in (16, 1)] + [
+    Latency("subscriber", "events", 1.5), Latency("group", "turns", 2)]
