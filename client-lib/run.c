@@ -7,6 +7,8 @@
 #include "verdict.h"
 #include "wire/event_name.h"
 
+#define AHEAD_OPS 128
+
 /* ---- Functions ---- */
 
 static void tell_gap(struct sluice_client *client, const char *name, size_t len, uint64_t lost)
@@ -183,6 +185,13 @@ static int64_t client_members(struct sluice_client *client)
     return member_step_all(client, is_stopping, client->drain_end_ms);
 }
 
+/* Functions are called while effects are under way only where those are many: of few, those that come in the
+ * meantime had better go together. */
+static bool may_go_ahead(const struct sluice_client *client)
+{
+    return client->is_running && client->outbox.sent >= AHEAD_OPS;
+}
+
 /* One turn. Returns when the next is due, if nothing comes before. */
 static int64_t client_turn(struct sluice_client *client)
 {
@@ -190,10 +199,10 @@ static int64_t client_turn(struct sluice_client *client)
     int64_t link_due = link_tend(client->link, now), contact_due = contact_step(client, now);
     int64_t outbox_due = outbox_step(client, now), member_due = client_members(client);
 
-    if (client->is_running || outbox_idle(&client->outbox)) {
+    if (may_go_ahead(client) || outbox_idle(&client->outbox)) {
         client_dispatch(client);
         outbox_due = outbox_step(client, clock_ms());
-        if (client->taken && (client->is_running ? !outbox_full(client) : outbox_idle(&client->outbox)))
+        if (client->taken && (may_go_ahead(client) ? !outbox_full(client) : outbox_idle(&client->outbox)))
             return now; /* more is there */
     }
     return earlier(earlier(link_due, member_due), earlier(contact_due, outbox_due));
