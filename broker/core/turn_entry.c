@@ -312,7 +312,7 @@ static inline __attribute__((always_inline)) void ask_ahead(const struct member 
 {
     if (i + AHEAD < entries->count) {
         const struct job *job = member->slots[entries->at[i + AHEAD].seq % MEMBER_SLOTS];
-        for (size_t at = 0; at < sizeof(*job); at += CACHE_LINE)
+        for (size_t at = 0; job && at < sizeof(*job); at += CACHE_LINE)
             __builtin_prefetch((const char *)job + at, 1);
     }
     if (i + AHEAD / 2 < entries->count) {
