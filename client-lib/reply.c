@@ -66,14 +66,7 @@ static int not_understood(struct sluice_fault *fault, const char *what)
 
 /* The first picks of each head; its lists stand last and are not passed over to find them. */
 enum { HEAD_EPOCH, HEAD_OK, HEAD_ID, HEAD_OWN };
-#define PICK(key)                                                                                            \
-    {                                                                                                        \
-        key, sizeof(key) - 1,                                                                                \
-        {                                                                                                    \
-            NULL, NULL                                                                                       \
-        }                                                                                                    \
-    }
-#define HEAD PICK("epoch"), PICK("ok"), PICK("id")
+#define HEAD MP_PICK("epoch"), MP_PICK("ok"), MP_PICK("id")
 
 static struct mp_token scalar(const struct mp_pick *pick)
 {
@@ -121,7 +114,7 @@ static int read_head(struct mp_reader map, struct mp_pick *picks, unsigned count
 
 int reply_read(struct reply *reply, const void *bytes, size_t len, uint64_t id, struct sluice_fault *fault)
 {
-    struct mp_pick picks[] = {HEAD, PICK("results")};
+    struct mp_pick picks[] = {HEAD, MP_PICK("results")};
     int error;
 
     memset(reply, 0, sizeof(*reply));
@@ -162,8 +155,12 @@ int turn_reply_read(struct turn_reply *reply, const void *bytes, size_t len, uin
                     struct sluice_fault *fault)
 {
     enum { TURN = HEAD_OWN, RELEASED, PAUSE, FAILED, EVENTS, COUNT };
-    struct mp_pick picks[COUNT] = {HEAD,           PICK("turn"),  PICK("released"), PICK("pause_ms"),
-                                   PICK("failed"), PICK("events")};
+    struct mp_pick picks[COUNT] = {HEAD,
+                                   MP_PICK("turn"),
+                                   MP_PICK("released"),
+                                   MP_PICK("pause_ms"),
+                                   MP_PICK("failed"),
+                                   MP_PICK("events")};
     struct mp_token token;
     int error;
 
@@ -186,7 +183,7 @@ int turn_reply_read(struct turn_reply *reply, const void *bytes, size_t len, uin
 
 bool turn_reply_failed(struct mp_reader *failed, struct failed_entry *entry)
 {
-    struct mp_pick picks[] = {PICK("seq"), PICK("then")};
+    struct mp_pick picks[] = {MP_PICK("seq"), MP_PICK("then")};
     struct mp_token token;
     const uint8_t *raw;
     const char *rest;

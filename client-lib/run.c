@@ -7,6 +7,8 @@
 #include "verdict.h"
 #include "wire/event_name.h"
 
+/* Operations under way from which on functions are called meanwhile: fewer are answered before many events
+ * have come. */
 #define AHEAD_OPS 128
 
 /* ---- Functions ---- */
@@ -111,7 +113,7 @@ static bool open_packet(struct sluice_client *client)
 {
     const struct packet *packet = client->taken;
     const uint8_t *zero = memchr(packet->body, '\0', packet->len);
-    struct mp_pick epoch_and_events[] = {{"epoch", 5, {NULL, NULL}}, {"events", 6, {NULL, NULL}}};
+    struct mp_pick epoch_and_events[] = {MP_PICK("epoch"), MP_PICK("events")};
     struct mp_token token;
 
     if (!zero || !mp_map_pick(mp_reader(zero + 1, packet->len - (size_t)(zero + 1 - packet->body)),
@@ -187,9 +189,11 @@ static int64_t client_members(struct sluice_client *client)
 
 /* Functions are called while effects are under way only where those are many: of few, those that come in the
  * meantime had better go together. */
-static bool may_go_ahead(const struct sluice_client *client)
+static bool may_dispatch(const struct sluice_client *client)
 {
-    return client->is_running && client->outbox.sent >= AHEAD_OPS;
+    if (client->is_running && client->outbox.sent >= AHEAD_OPS)
+        return !outbox_full(client);
+    return outbox_idle(&client->outbox);
 }
 
 /* One turn. Returns when the next is due, if nothing comes before. */
@@ -199,10 +203,10 @@ static int64_t client_turn(struct sluice_client *client)
     int64_t link_due = link_tend(client->link, now), contact_due = contact_step(client, now);
     int64_t outbox_due = outbox_step(client, now), member_due = client_members(client);
 
-    if (may_go_ahead(client) || outbox_idle(&client->outbox)) {
+    if (may_dispatch(client)) {
         client_dispatch(client);
         outbox_due = outbox_step(client, clock_ms());
-        if (client->taken && (may_go_ahead(client) ? !outbox_full(client) : outbox_idle(&client->outbox)))
+        if (client->taken && may_dispatch(client))
             return now; /* more is there */
     }
     return earlier(earlier(link_due, member_due), earlier(contact_due, outbox_due));

@@ -101,6 +101,9 @@ struct mp_pick {
     struct mp_reader value;
 };
 
+/* For the key @name, a string literal. */
+#define MP_PICK(name) ((struct mp_pick){.key = (name), .len = sizeof(name) - 1})
+
 /* Find all these keys in the map at @map, in one pass. Each value reads on to the end of @map; with
  * duplicates the last one counts. What stands last is not looked at: it may be bad. False, with nothing
  * found, when @map is no map, or is bad before that. */

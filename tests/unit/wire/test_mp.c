@@ -392,7 +392,7 @@ static void test_keys_are_picked_in_one_pass(void **state)
 {
     (void)state;
     struct buf b = BUF_INIT;
-    struct mp_pick picks[] = {{"b", 1, {0}}, {"a", 1, {0}}, {"none", 4, {0}}};
+    struct mp_pick picks[] = {MP_PICK("b"), MP_PICK("a"), MP_PICK("none")};
     struct mp_token token;
     bytes_put_hex(&b, "84 a161 07  01 9102  a161 08  a162 c1");
     assert_true(mp_map_pick(mp_reader(b.data, b.len), picks, 3));
