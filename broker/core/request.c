@@ -266,25 +266,16 @@ void request_reply(struct core *core, uint64_t ticket, size_t begin)
         core->effects.reply(core->effects.arg, ticket, out->data + begin, out->len - begin);
 }
 
+/* @last_turn: of the member, where that is told (else NULL): it may have two on their way, and sees by it
+ * whether this one came too early. */
 static void refuse(struct core *core, const struct request *request, uint64_t ticket,
-                   const struct fault *fault)
+                   const uint64_t *last_turn, const struct fault *fault)
 {
     core->counters->requests_refused++;
-    begin_reply(core, request, *fault->at ? 4 : 3);
+    begin_reply(core, request, 3 + (*fault->at != 0) + (last_turn != NULL));
     put_fault(&core->reply, fault);
-    request_reply(core, ticket, 0);
-}
-
-/* One that came too early says so: a member may have two turns on their way. */
-static void refuse_turn(struct core *core, const struct request *request, uint64_t ticket, uint64_t last,
-                        const struct fault *fault)
-{
-    bool tells_last = fault->code == CODE_BAD_TURN;
-    core->counters->requests_refused++;
-    begin_reply(core, request, 3 + (*fault->at != 0) + tells_last);
-    put_fault(&core->reply, fault);
-    if (tells_last)
-        put_number(&core->reply, "turn", last);
+    if (last_turn)
+        put_number(&core->reply, "turn", *last_turn);
     request_reply(core, ticket, 0);
 }
 
@@ -317,7 +308,7 @@ static void refuse_repeat(struct core *core, const struct request *request, uint
 {
     struct fault fault;
     fault_set(&fault, REFUSALS[why].code, NULL, "%s", REFUSALS[why].text);
-    refuse(core, request, ticket, &fault);
+    refuse(core, request, ticket, NULL, &fault);
 }
 
 /* A request that changes something runs once. */
@@ -356,13 +347,13 @@ void core_request(struct core *core, const struct caller *caller, uint64_t ticke
     struct fault fault;
     core->counters->requests++;
     if (read_head(core, &request, head, body, len, &fault) < 0) {
-        refuse(core, &request, ticket, &fault);
+        refuse(core, &request, ticket, NULL, &fault);
         return;
     }
     if (request.member->given) {
         uint64_t last;
         if (turn_run(core, &request, ticket, &last, &fault) < 0)
-            refuse_turn(core, &request, ticket, last, &fault);
+            refuse(core, &request, ticket, fault.code == CODE_BAD_TURN ? &last : NULL, &fault);
         return;
     }
     uint64_t fingerprint = hash_fingerprint(core->options.seed, body, len);
