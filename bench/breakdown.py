@@ -9,11 +9,10 @@ Needs perf and the right to use it (kernel.perf_event_paranoid at most 1, or roo
 import argparse
 import os
 import subprocess
-import sys
 
 from suite import breakdown, builds, echo
 from suite.load import check
-from suite.processes import Failed, Processes, cpu_seconds
+from suite.processes import Failed, Processes, cpu_seconds, run_program
 from suite.figures import markdown
 from suite.servers import Version, World
 
@@ -101,11 +100,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except Failed as failure:
-        print("breakdown: %s" % failure, file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("breakdown: interrupted", file=sys.stderr)
-        sys.exit(130)
+    run_program("breakdown", main)

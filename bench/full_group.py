@@ -25,7 +25,7 @@ sys.dont_write_bytecode = True
 from suite import builds, conditions  # noqa: E402
 from suite.figures import spread_percent, table, whole  # noqa: E402
 from suite.flood import Flood  # noqa: E402
-from suite.processes import Failed, Processes, cpu_seconds, free_port  # noqa: E402
+from suite.processes import Failed, Processes, cpu_seconds, free_port, run_program  # noqa: E402
 
 PROGRAMS = ("sluiced", "sluice-echo", "wsload")
 AIM = 2.0  # times the quiet p99
@@ -179,11 +179,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except Failed as failure:
-        print("full_group: %s" % failure, file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("full_group: interrupted", file=sys.stderr)
-        sys.exit(130)
+    run_program("full_group", main)

@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -17,6 +18,18 @@ class Failed(Exception):
 
 class Skipped(Exception):
     """A row cannot be measured here, for a reason that is no fault of what is measured."""
+
+
+def run_program(name, main):
+    """Exit with what `main` returns, or with what stopped it in one line."""
+    try:
+        sys.exit(main())
+    except Failed as failure:
+        print("%s: %s" % (name, failure), file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("%s: interrupted" % name, file=sys.stderr)
+        sys.exit(130)
 
 
 class Processes:

@@ -460,6 +460,13 @@ void fake_script(struct fake *fake, const char *json)
     pthread_mutex_unlock(&fake->lock);
 }
 
+void fake_script_next(struct fake *fake, const char *json)
+{
+    pthread_mutex_lock(&fake->lock);
+    fake->script[fake->script_count++] = json;
+    pthread_mutex_unlock(&fake->lock);
+}
+
 void fake_end_wait_with(struct fake *fake, const char *json)
 {
     pthread_mutex_lock(&fake->lock);

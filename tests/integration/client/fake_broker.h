@@ -80,6 +80,9 @@ void fake_next(struct fake *fake, enum fake_act act);
  * waits, that one. @json is borrowed. */
 void fake_script(struct fake *fake, const char *json);
 
+/* The same, but a turn that waits goes on waiting. */
+void fake_script_next(struct fake *fake, const char *json);
+
 /* The reply to the turn that waits when a newer one ends that, once, instead of one without events. "late":
  * that comes by fake_reply_late(). */
 void fake_end_wait_with(struct fake *fake, const char *json);

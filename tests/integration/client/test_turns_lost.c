@@ -53,9 +53,7 @@ static void test_turn_that_overtook_the_one_before_is_repeated(void **state)
     fake_script(&fake, EVENTS(EVENT(1, "c.1") "," EVENT(2, "c.2")));
     until_turns(2);
     /* The second waits; of the third the broker says that it is none, as if the second had not come yet. */
-    pthread_mutex_lock(&fake.lock);
-    fake.script[fake.script_count++] = TOO_EARLY(1);
-    pthread_mutex_unlock(&fake.lock);
+    fake_script_next(&fake, TOO_EARLY(1));
     sluice_finish(kept[1], SLUICE_DONE);
     until_turns(4);
     assert_turn(2, "{\"member\":\"m1\",\"turn\":3,\"done\":[" DONE(1) "],\"max\":8,\"wait_ms\":20000}");
@@ -73,9 +71,7 @@ static void test_turn_that_overtook_one_that_has_ended_is_repeated(void **state)
     handle(keep);
     fake_script(&fake, EVENTS(EVENT(1, "c.1")));
     until_turns(2);
-    pthread_mutex_lock(&fake.lock);
-    fake.script[fake.script_count++] = TOO_EARLY(1);
-    pthread_mutex_unlock(&fake.lock);
+    fake_script_next(&fake, TOO_EARLY(1));
     sluice_finish(kept[1], SLUICE_DONE);
     sluice_poll(client, 0);
     until(NULL, fake_count(&fake, &fake.turns) == 3);
@@ -139,9 +135,7 @@ static void test_turn_that_came_too_late_is_the_end(void **state)
     handle(keep);
     fake_script(&fake, EVENTS(EVENT(1, "c.1") "," EVENT(2, "c.2")));
     until_turns(2);
-    pthread_mutex_lock(&fake.lock);
-    fake.script[fake.script_count++] = TOO_EARLY(4);
-    pthread_mutex_unlock(&fake.lock);
+    fake_script_next(&fake, TOO_EARLY(4));
     sluice_finish(kept[1], SLUICE_DONE);
     until(client, fake_count(&fake, &fake.joins) == 2);
     assert_int_equal(told.error, SLUICE_E_BAD_TURN);
