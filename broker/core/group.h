@@ -450,8 +450,9 @@ void groups_link_down(struct core *core, uint64_t link);
  * and those whose wait is over (ask_until_ms), are replied. Ends no member. */
 void groups_serve(struct core *core);
 
-/* About so many bytes of events go into one reply (but always one event). */
-#define SERVE_BYTES ((size_t)256 * 1024)
+/* About so many bytes of events go into one reply (but always one event): of what a reply may have by default
+ * the rest is for what failed. */
+#define SERVE_BYTES ((size_t)768 * 1024)
 
 /* -- the dead list (dead.c) ---------------------------------------------------------------------------- */
 

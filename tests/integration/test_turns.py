@@ -395,20 +395,20 @@ def test_max_is_what_a_member_holds_and_not_what_a_turn_brings(member, calls, ws
     assert len(mem.turn(max=64)["events"]) == 10 - 7
 
 
-def test_a_reply_has_at_most_256_kib_of_events_and_at_least_one(member, calls, ws):
-    clients, mem = [ws() for _ in range(12)], member()
+def test_a_reply_has_at_most_768_kib_of_events_and_at_least_one(member, calls, ws):
+    clients, mem = [ws() for _ in range(30)], member()
     for client in clients:
-        client.send("x", "x" * 60000)
-    wait_until(lambda: group(calls, "g")["backlog"] == 12, "the events")
+        client.send("x", "x" * 62000)
+    wait_until(lambda: group(calls, "g")["backlog"] == 30, "the events")
     turns = []
-    while sum(turns) < 12:
+    while sum(turns) < 30:
         mem.ask(max=64)
         packed = mem.calls.socket.recv()
         reply = msgpack.unpackb(packed)
         mem.number = reply["turn"]
-        assert len(packed) < 256 * 1024 + 1000 and reply["events"], len(packed)
+        assert len(packed) < 768 * 1024 + 1000 and reply["events"], len(packed)
         turns.append(len(reply["events"]))
-    assert turns == [4, 4, 4]
+    assert turns == [12, 12, 6]
 
 
 def test_thousands_of_events_in_few_turns(member, calls, ws):
