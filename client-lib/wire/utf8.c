@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "wire/utf8_vector.h"
+
 size_t utf8_prefix(const void *bytes, size_t len)
 {
     const uint8_t *p = bytes;
@@ -20,7 +22,9 @@ size_t utf8_prefix(const void *bytes, size_t len)
                 at++;
             continue;
         }
-        size_t n = utf8_char(p + at, len - at);
+        size_t n = len - at >= UTF8_VECTOR_MIN ? utf8_vector_prefix(p + at, len - at) : 0;
+        if (n == 0)
+            n = len - at >= 4 ? utf8_tailed(p + at) : utf8_char(p + at, len - at);
         if (n == 0)
             break;
         at += n;

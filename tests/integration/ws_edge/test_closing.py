@@ -49,6 +49,16 @@ def test_close_frames_without_a_code_that_can_be(echo, payload):
     assert server.is_quiet()
 
 
+def test_close_reason_that_is_no_utf8(echo):
+    server = echo()
+    with server.socket() as client:
+        client.upgrade()
+        client.send_frame(8, b"\x03\xe8why \xc3")
+        assert client.close_frame()[0] == 1007
+    assert server.closed()[0] == 1007
+    assert server.is_quiet()
+
+
 def test_fin_and_reset(echo):
     server = echo()
     with server.socket() as client:

@@ -19,7 +19,6 @@ TABLE = [  # name, a test that fails without, the version of libwebsockets that 
     ("lobby", "test_handshake.py::test_connect_is_refused", NEVER),
     ("own_head", "test_handshake.py::test_any_other_header_is_overlooked", NEVER),
     ("reserve_descriptor", "test_handshake.py::test_no_descriptors_left", NEVER),
-    ("whole_utf8", "test_closing.py::test_bad_utf8_cut_before_an_empty_fragment", NEVER),
     ("breach_code", "test_closing.py::test_long_control_frame", NEVER),
     ("kernel_silence", "test_closing.py::test_any_byte_keeps_alive", NEVER),
     ("wait_for_partial", "test_closing.py::test_slow_consumer_by_a_full_queue", NEVER),

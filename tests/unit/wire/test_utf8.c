@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "wire/utf8.h"
+#include "wire/utf8_vector.h"
 
 /* Every code point there is, by the definition rather than by our encoder. */
 static size_t encode_by_definition(unsigned c, unsigned char out[4])
@@ -106,6 +107,62 @@ static void test_sequences_are_valid_as_the_grammar_says(void **state)
     }
 }
 
+/* How many bytes are whole characters, by the same grammar. */
+static size_t prefix_by_grammar(const unsigned char *p, size_t n)
+{
+    size_t at = 0;
+    for (size_t size = 1; size <= 4 && at + size <= n;) {
+        bool is_character = valid_by_grammar(p + at, size);
+        at += is_character ? size : 0;
+        size = is_character ? 1 : size + 1;
+    }
+    return at;
+}
+
+/* Every pair of bytes, and tails at the edges, wherever it stands in text that is looked at in blocks. */
+static void test_sequences_inside_long_text_are_valid_as_the_grammar_says(void **state)
+{
+    (void)state;
+    static const unsigned char tails[] = {0x7f, 0x80, 0xbf, 0xc3};
+    static const char *const around[] = {"x", "\xc3\xa9", "\xe4\xbd\xa0", "\xf0\x9f\x98\x80"};
+    for (unsigned i = 0; i < 256 * 256; i++) {
+        const char *character = around[i % 4];
+        size_t size = strlen(character), len = 49 + i % 16;
+        unsigned char text[80];
+        for (size_t j = 0; j < sizeof(tails) * sizeof(tails); j++) {
+            size_t at = (i / 4 + j) % 16 + 16;
+            for (size_t k = 0; k < len; k++)
+                text[k] = (unsigned char)character[k % size];
+            text[at] = (unsigned char)(i >> 8);
+            text[at + 1] = (unsigned char)i;
+            text[at + 2] = tails[j / sizeof(tails)];
+            text[at + 3] = tails[j % sizeof(tails)];
+            if (utf8_prefix(text, len) != prefix_by_grammar(text, len))
+                fail_msg("%02x %02x %02x %02x at %zu of %zu, beside %zu bytes each", text[at], text[at + 1],
+                         text[at + 2], text[at + 3], at, len, size);
+        }
+    }
+}
+
+/* The blocks are used where they can be, and never say more than is so. */
+static void test_blocks_give_a_prefix(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "Gr\xc3\xbc\xc3\x9f dich \xe4\xbd\xa0\xe5\xa5\xbd C: \xf0\x9f\x98\x80, all of it is fine";
+    const uint8_t *bytes = (const uint8_t *)text;
+    bool is_there = utf8_vector_prefix(bytes, sizeof(text)) > 0;
+#if defined(__x86_64__)
+    assert_true(is_there || !__builtin_cpu_supports("ssse3"));
+#endif
+    for (size_t len = 0; len < sizeof(text) && is_there; len++) {
+        size_t n = utf8_vector_prefix(bytes, len), want = prefix_by_grammar(bytes, len);
+        assert_true(n <= want && valid_by_grammar(bytes, n));
+        if (want == len)
+            assert_int_equal(n, len);
+    }
+}
+
 static void test_prefix_ends_before_the_first_bad_byte_wherever_it_stands(void **state)
 {
     (void)state;
@@ -154,6 +211,8 @@ int main(void)
         cmocka_unit_test(test_every_code_point_is_encoded_and_valid),
         cmocka_unit_test(test_no_code_point_beyond_the_last_is_encoded),
         cmocka_unit_test(test_sequences_are_valid_as_the_grammar_says),
+        cmocka_unit_test(test_sequences_inside_long_text_are_valid_as_the_grammar_says),
+        cmocka_unit_test(test_blocks_give_a_prefix),
         cmocka_unit_test(test_prefix_ends_before_the_first_bad_byte_wherever_it_stands),
         cmocka_unit_test(test_cut_ends_at_a_character),
         cmocka_unit_test(test_a_character_is_the_same_as_a_word),
