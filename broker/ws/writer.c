@@ -60,10 +60,11 @@ static bool send_bytes(struct ws_conn *conn, const uint8_t *bytes, size_t len)
     return true;
 }
 
-/* An empty ping would be enough for the peer, but of an empty pong libwebsockets does not tell. */
+/* Empty: libwebsockets would write the payload of the pong into the connection's slot, and does not tell of a
+ * pong without; but the kernel knows when it came. */
 static bool send_ping(struct ws_conn *conn)
 {
-    static const uint8_t ping[] = {0x80 | FRAME_PING, 4, 'p', 'i', 'n', 'g'};
+    static const uint8_t ping[] = {0x80 | FRAME_PING, 0};
     conn->wants_ping = false;
     return send_bytes(conn, ping, sizeof(ping));
 }

@@ -12,9 +12,11 @@
 #include "ws/listener.h"
 #include "ws/lobby.h"
 #include "ws/pause.h"
+#include "ws/slots.h"
 #include "ws/writer.h"
 
-#define READ_MAX    2048 /* bytes of one read; a buffer of this size belongs to each connection */
+/* Bytes of one read. A buffer of this size belongs to each connection, and a little more: see slots.h. */
+#define READ_MAX    (SLOT_BYTES - LWS_PRE - 64)
 #define SEND_MAX    ((size_t)1 << 20) /* libwebsockets cuts writes at this, by default to READ_MAX */
 #define FREE_ROUNDS 5000
 
@@ -115,13 +117,15 @@ static int open_context(struct ws *ws)
     struct lws_context_creation_info info;
     memset(&info, 0, sizeof(info));
     describe_protocols(ws);
+    slots_install(ws->options.max_connections + 1); /* one for the context */
     lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
     unsigned handshake_secs = ws->options.handshake_ms / 1000 + 1;
     info.options =
-        LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_VALIDATE_UTF8;
+        LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS; /* UTF-8 is checked in conn.c */
     info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
     info.foreign_loops = loops;
     info.pcontext = &ws->context;
+    info.pt_serv_buf_size = READ_MAX + LWS_PRE; /* what reads go to */
     info.user = ws;
     info.protocols = ws->protocols;
     info.max_http_header_data = WORKAROUND(lobby) ? HEADERS_ROOM : 0;

@@ -87,11 +87,11 @@ def test_fragments_with_control_frames_between(echo):
         client.send_frame(9, b"again")
         client.send_frame(0, body[3001:], fin=False)
         client.send_frame(0, b"")
-        frames = [client.frame(), client.frame()]
-        while frames[-1][0] == 10:
+        frames = []
+        while {opcode for opcode, _ in frames} < {1, 10}:  # in any order: one read may have brought all
             frames.append(client.frame())
         assert (10, b"ping") in frames
-        assert json.loads(frames[-1][1]) == {"e": "x", "p": "é" * 3000}
+        assert [json.loads(body) for opcode, body in frames if opcode == 1] == [{"e": "x", "p": "é" * 3000}]
 
 
 def test_many_messages_in_one_segment_keep_their_order(echo):
