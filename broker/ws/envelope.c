@@ -31,15 +31,29 @@ struct parts {
     size_t event_len;
     size_t payload_len;
     size_t trace_len;
-    struct question_id id;
+    struct question_id *id;
     struct fault id_fault; /* CODE_OK while nothing is wrong with `i` */
 };
+
+/* For each message: not all bytes of these are cleared. */
+static void begin(struct parts *parts, struct envelope *out, struct fault *fault)
+{
+    parts->event = parts->payload = parts->trace = NULL;
+    parts->event_len = parts->payload_len = parts->trace_len = 0;
+    parts->id = &out->id;
+    parts->id_fault.code = CODE_OK;
+    out->event = NULL;
+    out->payload = out->trace = NULL;
+    out->event_len = out->payload_len = out->trace_len = 0;
+    out->id.kind = QUESTION_NONE;
+    fault_clear(fault);
+}
 
 static void read_id(struct parts *parts, const void *mp, size_t len)
 {
     struct mp_reader reader = mp_reader(mp, len);
     struct mp_token token;
-    parts->id.kind = QUESTION_NONE;
+    parts->id->kind = QUESTION_NONE;
     parts->id_fault.code = CODE_OK;
     if (!mp_next(&reader, &token))
         fault_set(&parts->id_fault, CODE_BAD_ID, NULL, "`i` cannot be read");
@@ -49,12 +63,12 @@ static void read_id(struct parts *parts, const void *mp, size_t len)
         fault_set(&parts->id_fault, CODE_BAD_ID, NULL, "`i` must have 1 to %d bytes, not %u",
                   QUESTION_TEXT_MAX, (unsigned)token.len);
     else if (token.type == MP_UINT) {
-        parts->id.kind = QUESTION_NUMBER;
-        parts->id.number = token.uint;
+        parts->id->kind = QUESTION_NUMBER;
+        parts->id->number = token.uint;
     } else if (token.type == MP_STR) {
-        parts->id.kind = QUESTION_TEXT;
-        parts->id.len = (uint8_t)token.len;
-        memcpy(parts->id.text, token.bytes, token.len);
+        parts->id->kind = QUESTION_TEXT;
+        parts->id->len = (uint8_t)token.len;
+        memcpy(parts->id->text, token.bytes, token.len);
     } else
         fault_set(&parts->id_fault, CODE_BAD_ID, NULL,
                   "`i` must be an unsigned integer below 2^53 or a string, not %s", mp_type_name(token.type));
@@ -151,7 +165,6 @@ static int use_parts(struct envelope *out, const struct parts *parts, bool is_wh
 {
     struct mp_reader event = mp_reader(parts->event, parts->event_len);
     bool is_named = parts->event && mp_str(&event, &out->event, &out->event_len);
-    out->id = parts->id;
     if (!is_whole)
         return -1;
     if (!parts->event)
@@ -172,16 +185,14 @@ static int use_parts(struct envelope *out, const struct parts *parts, bool is_wh
 int envelope_read(struct envelope *out, struct envelope_room *room, const void *bytes, size_t len,
                   enum encoding encoding, bool is_binary, struct fault *fault)
 {
-    memset(out, 0, sizeof(*out));
-    memset(fault, 0, sizeof(*fault));
+    struct parts parts;
+    begin(&parts, out, fault);
     if (encoding == ENCODING_JSON && is_binary)
         return fault_set(fault, CODE_BAD_MESSAGE, NULL,
                          "a binary message on a JSON connection; MessagePack needs the subprotocol "
                          "sluice.v1.msgpack");
     if (encoding == ENCODING_MSGPACK && !is_binary)
         return fault_set(fault, CODE_BAD_MESSAGE, NULL, "a text message on a MessagePack connection");
-    struct parts parts;
-    memset(&parts, 0, sizeof(parts));
     int result = encoding == ENCODING_JSON ? read_json(&parts, room, bytes, len, fault)
                                            : read_msgpack(&parts, bytes, len, fault);
     return use_parts(out, &parts, result == 0, fault);

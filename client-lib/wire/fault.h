@@ -22,6 +22,13 @@ struct fault {
     char at[192]; /* empty when the place is the whole */
 };
 
+/* Nothing is wrong. */
+static inline void fault_clear(struct fault *f)
+{
+    f->code = CODE_OK;
+    f->message[0] = f->at[0] = '\0';
+}
+
 /* Describe what is wrong. @at may be NULL. Long texts are cut at a character's end; bytes of the
  * input that are not printable UTF-8 are replaced. Always returns -1, so that callers can return it. */
 int fault_set(struct fault *f, enum code code, const struct place *at, const char *format, ...)

@@ -281,15 +281,19 @@ bool mp_raw(struct mp_reader *r, const uint8_t **value, size_t *len)
     return true;
 }
 
+/* The reader is not copied: to read as a whole what was just written in part makes processors wait. */
 bool mp_str(struct mp_reader *r, const char **text, size_t *len)
 {
-    struct mp_reader at = *r;
+    const uint8_t *before = r->at;
     struct mp_token token;
-    if (!mp_next(&at, &token) || token.type != MP_STR)
+    if (!mp_next(r, &token))
         return false;
+    if (token.type != MP_STR) {
+        r->at = before;
+        return false;
+    }
     *text = token.bytes;
     *len = token.len;
-    *r = at;
     return true;
 }
 

@@ -149,14 +149,14 @@ static int check_duplicates(struct check *c, struct frame *f)
  * be read. */
 static int read_key(struct check *c, struct frame *f)
 {
-    struct mp_reader before = c->reader;
+    const uint8_t *before = c->reader.at;
     struct mp_token token;
     f->key = NULL;
     if (!mp_next(&c->reader, &token))
         return refuse_malformed(c);
     if (token.type != MP_STR) {
         char message[80];
-        c->reader = before;
+        c->reader.at = before;
         if (c->flags & MP_ALLOW_ANY_KEYS)
             return 0;
         snprintf(message, sizeof(message), "a map's keys must be strings, not %s", mp_type_name(token.type));
