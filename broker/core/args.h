@@ -53,12 +53,12 @@ static inline bool arg_name_is(const char name[ARG_NAME_SIZE], const struct mp_t
  * the reader anywhere) at the end and on bad bytes. */
 static inline bool arg_value(struct mp_reader *r, struct mp_token *token)
 {
-    const struct mp_reader begin = *r;
+    const uint8_t *begin = r->at;
     if (!mp_next(r, token))
         return false;
     if (token->type != MP_ARRAY && token->type != MP_MAP)
         return true;
-    *r = begin;
+    r->at = begin;
     return mp_skip(r);
 }
 

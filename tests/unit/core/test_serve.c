@@ -106,18 +106,17 @@ static void test_members_that_are_full_do_not_count_for_shares(void **state)
     assert_int_equal(count_of(carols), 40);
 }
 
-static void test_one_reply_carries_about_256_KiB(void **state)
+static void test_one_reply_carries_about_768_KiB(void **state)
 {
     (void)state;
-    static char payload[60003];
-    memset(payload, 'x', 60002);
-    payload[0] = payload[60001] = '"';
+    static char payload[62003];
+    memset(payload, 'x', 62002);
+    payload[0] = payload[62001] = '"';
     struct member *bob = join("g", 1, "a");
-    for (unsigned i = 0; i < 10; i++)
+    for (unsigned i = 0; i < 15; i++)
         world_say(&w, world_open(&w, "one", ""), "a", payload, NULL);
-    expect_got(ask(bob, 10), "1@1 2@1 3@1 4@1");
-    expect_got(ask(bob, 10), "5@1 6@1 7@1 8@1");
-    expect_got(ask(bob, 10), "9@1 10@1");
+    expect_got(ask(bob, 20), "1@1 2@1 3@1 4@1 5@1 6@1 7@1 8@1 9@1 10@1 11@1 12@1");
+    expect_got(ask(bob, 20), "13@1 14@1 15@1");
 }
 
 static void test_wait_that_is_over_is_replied_with_nothing(void **state)
@@ -397,7 +396,7 @@ int main(void)
         WORLD_TEST(test_small_shares_are_not_made_smaller),
         WORLD_TEST(test_long_lanes_count_for_what_they_can_give),
         WORLD_TEST(test_members_that_are_full_do_not_count_for_shares),
-        WORLD_TEST(test_one_reply_carries_about_256_KiB),
+        WORLD_TEST(test_one_reply_carries_about_768_KiB),
         WORLD_TEST(test_wait_that_is_over_is_replied_with_nothing),
         WORLD_TEST(test_who_wants_nothing_or_does_not_wait_is_replied_at_once),
         WORLD_TEST(test_lanes_take_turns_when_many_of_each_may_be_held),
