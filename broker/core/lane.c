@@ -18,6 +18,8 @@ struct job *job_take(struct groups *groups)
         return calloc(1, sizeof(*job));
     groups->free_jobs = job->slot_next;
     groups->free_job_count--;
+    if (job->slot_next)
+        __builtin_prefetch(job->slot_next, 1);
     memset(job, 0, sizeof(*job));
     return job;
 }
@@ -40,6 +42,8 @@ struct lane *lane_take(struct groups *groups)
         return calloc(1, sizeof(*lane));
     groups->free_lanes = lane->next;
     groups->free_lane_count--;
+    if (lane->next)
+        __builtin_prefetch(lane->next, 1);
     memset(lane, 0, sizeof(*lane));
     return lane;
 }

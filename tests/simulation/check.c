@@ -75,7 +75,7 @@ static void check_events_size(const struct reply_seen *seen)
     size_t bytes = 0;
     for (size_t i = 0; i < seen->events_count; i++)
         bytes += seen->events[i].bytes;
-    must(bytes <= 256 * 1024 || seen->events_count == 1, "a reply brings %zu bytes of events", bytes);
+    must(bytes <= 768 * 1024 || seen->events_count == 1, "a reply brings %zu bytes of events", bytes);
 }
 
 /* The reply to a turn that waits: it hands events out. */
