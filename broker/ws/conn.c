@@ -137,16 +137,15 @@ void ws_conn_message(struct ws_conn *conn, const void *bytes, size_t len, bool i
     ws->up_calls++;
     ws->counters->messages_in++;
     ws->counters->bytes_in += len;
-    /* libwebsockets could check the pieces, but eleven instructions for each byte is slow, and it lets a
-     * character pass that is cut at the end of the message. */
-    if (!is_binary && !utf8_valid(bytes, len)) {
-        ws_conn_end(conn, CLOSE_BAD_TEXT, "text is not UTF-8");
-        return;
-    }
     struct envelope envelope;
     struct fault fault;
+    /* Whether text is UTF-8 is asked only where it cannot be read: JSON that can has nothing but ASCII and
+     * checked strings. libwebsockets could check the pieces, but eleven instructions for each byte is slow,
+     * and it lets a character pass that is cut at the end of the message. */
     if (envelope_read(&envelope, &ws->room, bytes, len, conn->queue.encoding, is_binary, &fault) == 0)
         ws->events.message(ws->events.arg, conn->user, &envelope);
+    else if (!is_binary && !utf8_valid(bytes, len))
+        ws_conn_end(conn, CLOSE_BAD_TEXT, "text is not UTF-8");
     else
         ws->events.unreadable(ws->events.arg, conn->user, &fault, &envelope.id, envelope.event,
                               envelope.event_len);

@@ -49,19 +49,25 @@ static bool fail_string(struct json_reader *r, const uint8_t *p)
     const char *at = (const char *)p;
     if (at == r->end || (*at == '\\' && r->end - at == 1))
         return fail(r, r->end, "the text ends inside a string");
-    if (*p >= 0x80)
-        return fail(r, at, "a string is not UTF-8");
     if (*p < 0x20)
         return fail(r, at, "control character in a string");
     return fail(r, at, at[1] == 'u' ? "\\u needs four hexadecimal digits" : "unknown escape in a string");
 }
 
+static inline bool check_utf8(struct json_reader *r, const char *begin, const char *end)
+{
+    size_t len = (size_t)(end - begin);
+    size_t valid = utf8_prefix(begin, len);
+    return valid == len || fail(r, begin + valid, "a string is not UTF-8");
+}
+
 /* In a string: append what is left of it, decoded, up to its '"'. */
 static bool read_escaped(struct json_reader *r, struct buf *out)
 {
-    const uint8_t *p = json_string_decode((const uint8_t *)r->at, (const uint8_t *)r->end, out);
+    const char *begin = r->at;
+    const uint8_t *p = json_string_decode((const uint8_t *)begin, (const uint8_t *)r->end, out);
     r->at = (const char *)p;
-    return (r->at < r->end && *p == '"') || fail_string(r, p);
+    return check_utf8(r, begin, r->at) && ((r->at < r->end && *p == '"') || fail_string(r, p));
 }
 
 /* Pass over the characters up to a '"', a backslash or an error; say which. */
@@ -70,12 +76,8 @@ static inline bool read_run(struct json_reader *r, char *stop)
     uint64_t high = 0;
     const char *begin = r->at;
     const char *end = (const char *)json_text_run((const uint8_t *)begin, (const uint8_t *)r->end, &high);
-    if (high) {
-        size_t len = (size_t)(end - begin);
-        size_t valid = utf8_prefix(begin, len);
-        if (valid < len)
-            return fail(r, begin + valid, "a string is not UTF-8");
-    }
+    if (high && !check_utf8(r, begin, end))
+        return false;
     if (end == r->end)
         return fail(r, end, "the text ends inside a string");
     if ((uint8_t)*end < 0x20)

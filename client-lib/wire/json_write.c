@@ -41,30 +41,26 @@ static inline uint8_t *write_escape(uint8_t *to, uint8_t byte)
     return to;
 }
 
-/* Write @p up to @end to @to, which has room for every byte as an escape. */
-static uint8_t *write_escaped(uint8_t *to, const uint8_t *p, const uint8_t *end)
+/* The most that a block is read as and written as. */
+#define BLOCK_READ    (JSON_TEXT_BLOCK + JSON_TEXT_COPY)
+#define BLOCK_WRITTEN (JSON_TEXT_BLOCK * ESCAPE_MAX + JSON_TEXT_COPY)
+
+/* Write the first @n bytes of the block at @p to @to; give its end. */
+static inline uint8_t *write_block(uint8_t *to, const uint8_t *p, size_t n)
 {
-    while (end - p >= JSON_TEXT_STEP) {
-        memcpy(to, p, JSON_TEXT_STEP);
-        size_t n = json_text_plain(p, escapes);
-        p += n;
-        to += n;
-        if (n < JSON_TEXT_STEP)
-            to = write_escape(to, *p++);
+    const uint8_t *block = p, *end = p + n;
+    uint64_t stops = json_text_block(p).stops & (UINT64_MAX >> (JSON_TEXT_BLOCK - n));
+    for (; stops; stops &= stops - 1) {
+        const uint8_t *stop = block + __builtin_ctzll(stops);
+        json_text_copy(to, p, (size_t)(stop - p));
+        to = write_escape(to + (stop - p), *stop);
+        p = stop + 1;
     }
-    for (; p < end; p++) {
-        if (escapes[*p])
-            to = write_escape(to, *p);
-        else
-            *to++ = *p;
-    }
-    return to;
+    json_text_copy(to, p, (size_t)(end - p));
+    return to + (end - p);
 }
 
 #define SHORT_BYTES 16
-
-/* Longer text with escapes goes in pieces, so that none asks for much more room than it takes. */
-#define PIECE_BYTES 64
 
 /* Where one reserve is room for all of it as escapes: most keys and words. */
 static void put_short_string(struct buf *out, const uint8_t *p, size_t len)
@@ -73,9 +69,32 @@ static void put_short_string(struct buf *out, const uint8_t *p, size_t len)
         return;
     uint8_t *to = out->data + out->len;
     *to++ = '"';
-    to = write_escaped(to, p, p + len);
+    for (size_t i = 0; i < len; i++) {
+        if (escapes[p[i]])
+            to = write_escape(to, p[i]);
+        else
+            *to++ = p[i];
+    }
     *to++ = '"';
     out->len = (size_t)(to - out->data);
+}
+
+/* Block by block, so that none asks for much more room than it takes. */
+static void put_escaped(struct buf *out, const uint8_t *p, const uint8_t *end)
+{
+    while (p < end && buf_reserve(out, BLOCK_WRITTEN)) {
+        size_t left = (size_t)(end - p);
+        size_t n = left < JSON_TEXT_BLOCK ? left : JSON_TEXT_BLOCK;
+        uint8_t last[BLOCK_READ];
+        const uint8_t *from = p;
+        if (left < BLOCK_READ) {
+            memset(last + n, 0, sizeof(last) - n);
+            memcpy(last, p, n);
+            from = last;
+        }
+        out->len = (size_t)(write_block(out->data + out->len, from, n) - out->data);
+        p += n;
+    }
 }
 
 static void put_string(struct buf *out, const char *text, size_t len)
@@ -95,14 +114,7 @@ static void put_string(struct buf *out, const char *text, size_t len)
     *to++ = '"';
     memcpy(to, p, plain);
     out->len += plain + 1;
-    for (p = stop; p < end;) {
-        size_t n = end - p < PIECE_BYTES ? (size_t)(end - p) : PIECE_BYTES;
-        if (!buf_reserve(out, n * ESCAPE_MAX))
-            return;
-        to = write_escaped(out->data + out->len, p, p + n);
-        out->len = (size_t)(to - out->data);
-        p += n;
-    }
+    put_escaped(out, stop, end);
     buf_put_byte(out, '"');
 }
 

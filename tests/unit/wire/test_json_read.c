@@ -115,8 +115,8 @@ static void test_a_quote_is_found_at_every_offset(void **state)
     (void)state;
     static const char *const specials[] = {"\"", "\\n\"", "\xc3\xa9\"", "\xc3\xa9\\n\""};
     for (size_t kind = 0; kind < 4; kind++) {
-        for (size_t before = 0; before < 40; before++) {
-            char text[80] = "\"";
+        for (size_t before = 0; before < 200; before++) {
+            char text[240] = "\"";
             size_t offset;
             struct buf b = BUF_INIT;
             memset(text + 1, 'a', before);
@@ -136,9 +136,9 @@ static void test_a_quote_is_found_at_every_offset(void **state)
 static void test_control_characters_are_found_at_every_offset(void **state)
 {
     (void)state;
-    for (size_t before = 0; before < 24; before++) {
+    for (size_t before = 0; before < 150; before++) {
         for (int c = 0; c < 0x20; c++) {
-            char text[32] = "\"";
+            char text[160] = "\"";
             size_t offset;
             struct buf b = BUF_INIT;
             memset(text + 1, 0x20 + c, before);
@@ -156,12 +156,12 @@ static void test_control_characters_are_found_at_every_offset(void **state)
 static void test_bytes_that_are_no_utf8_are_found_at_every_offset(void **state)
 {
     (void)state;
-    for (size_t len = 1; len < 40; len++) {
+    for (size_t len = 1; len < 150; len++) {
         for (size_t bad = 0; bad < len; bad++) {
-            char text[80];
+            char text[240];
             size_t offset;
             struct buf b = BUF_INIT;
-            /* Twice, so that the string's end stands within eight bytes and beyond them. */
+            /* Twice, so that the string's end stands within a step and beyond it. */
             memset(text, 'a', sizeof(text));
             text[0] = '"';
             text[1 + bad] = '\xff';
