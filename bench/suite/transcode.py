@@ -1,4 +1,4 @@
-"""JSON to MessagePack and back, beside cJSON and msgpack-c, on five documents of which the slowest counts."""
+"""JSON to MessagePack and back, beside cJSON and msgpack-c, on six documents of which the slowest counts."""
 
 import json
 
@@ -7,7 +7,7 @@ from .rows import Measure, Row, at_least
 
 PROGRAM = "bench_transcode"
 DIRECTIONS = {"to_mp": "to MessagePack", "to_json": "to JSON"}
-DOCUMENTS = ("short strings", "escapes", "numbers", "deep", "chat message")
+DOCUMENTS = ("short strings", "escapes", "numbers", "deep", "chat message", "varied texts")
 
 
 class Transcode(Row):
