@@ -14,8 +14,8 @@
 #define JSON_TEXT_EACH(byte) (0x0101010101010101u * (uint64_t)(byte))
 #define JSON_TEXT_HIGH       JSON_TEXT_EACH(0x80)
 
-/* The high bit of each byte of @word below @limit (at most 0x80); right up to and with the lowest such byte.
- */
+/* The high bit of each byte of @word below @limit (at most 0x80); right up to and with the lowest such
+ * byte. */
 static inline uint64_t json_text_below(uint64_t word, unsigned limit)
 {
     return (word - JSON_TEXT_EACH(limit)) & ~word & JSON_TEXT_HIGH;
@@ -33,8 +33,7 @@ static inline uint64_t json_text_word(const uint8_t *p)
 }
 
 /* Bits, right up to and with the lowest, for the bytes of @word that cannot stand in a JSON string as they
- * are:
- * '"', '\\', control characters. */
+ * are: '"', '\\', control characters. */
 static inline uint64_t json_text_stops(uint64_t word)
 {
     return json_text_below(word, 0x20) | json_text_below(word ^ JSON_TEXT_EACH('"'), 1) |
