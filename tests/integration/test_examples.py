@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from kit.broker import BUILD, CLOSING_PIPE, ROOT, wait_until
+from kit.broker import BUILD, ROOT, wait_until
 from kit.client import MSGPACK, Client
 from kit.member import group, is_listening
 
@@ -15,7 +15,6 @@ HANDLERS = {
     "python": lambda address: [sys.executable, str(ROOT / "examples" / "python" / "chat.py"), address],
     "python-group": lambda address: [sys.executable, str(ROOT / "examples" / "python" / "chat_group.py"), address],
 }
-LOSES_LINKS = pytest.mark.options(env=CLOSING_PIPE)
 MEMBERS = ["c", "python-group"]
 
 
@@ -164,7 +163,6 @@ def test_while_it_is_stopped_nobody_hears_anything(chat, ws):
 
 
 @pytest.mark.parametrize("chat", MEMBERS, indirect=True)
-@LOSES_LINKS
 def test_members_share_and_those_that_stop_lose_nothing(chat, broker, calls, ws, open_things):
     clients = [join(ws(), "lobby", f"client {n}") for n in range(20)]
     more = [Chat(kind, broker) for kind in ("python-group", "c", "c")]

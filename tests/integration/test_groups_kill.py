@@ -8,12 +8,12 @@ import time
 
 import pytest
 
-from kit.broker import BUILD, CLOSING_PIPE, SANITIZED, wait_until
+from kit.broker import BUILD, SANITIZED, wait_until
 from kit.burst import Burst
 from kit.client import Client
 from kit.member import SCRIPT, group
 
-pytestmark = [pytest.mark.options(env=CLOSING_PIPE), pytest.mark.timeout(600), *([] if SANITIZED else [pytest.mark.slow])]  # then they are short
+pytestmark = [pytest.mark.timeout(600), *([] if SANITIZED else [pytest.mark.slow])]  # then they are short
 
 SCALE = float(os.environ.get("SLUICE_BURST_SCALE", 0.1 if SANITIZED else 1))
 CONNECTIONS = 200 if SCALE == 1 else 50

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from kit.broker import CLOSING_PIPE, wait_until
+from kit.broker import wait_until
 from kit.calls import Calls
 from kit.client import Client
 from kit.member import Member, answer, done, event_states, group
@@ -13,7 +13,6 @@ from kit.member import Member, answer, done, event_states, group
 # --- members that die and hang
 
 
-@pytest.mark.options(env=CLOSING_PIPE)
 def test_a_killed_member_is_noticed_at_once_over_ipc(member, process, calls, ws):
     ann, mem = ws(), process(sleep_ms=60000, lease_ms=3600000)
     ann.send("x", 1)
@@ -96,7 +95,6 @@ def test_extend_makes_a_lease_begin_anew(member, calls, ws):
     assert mem.calls.refused("extend", member="nobody")["code"] == "unknown_member"
 
 
-@pytest.mark.options(env=CLOSING_PIPE)
 def test_what_a_dead_member_held_comes_back_alone(member, process, calls, ws):
     clients = [ws() for _ in range(4)]
     mem = process(sleep_ms=60000)
@@ -122,7 +120,7 @@ def test_what_a_dead_member_held_comes_back_alone(member, process, calls, ws):
         assert other.finish(*events) == []
 
 
-@pytest.mark.options(group_max_attempts=2, env=CLOSING_PIPE)
+@pytest.mark.options(group_max_attempts=2)
 def test_an_event_that_kills_its_members_is_dead_and_nothing_else_is(process, calls, ws):
     ann, bob = ws(), ws()
     ann.send("@ping")

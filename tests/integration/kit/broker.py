@@ -16,16 +16,12 @@ BUILD = pathlib.Path(os.environ.get("SLUICE_BUILD", ROOT / "build")).resolve()
 WAIT_S = 20
 
 
-
 def _is_sanitized():
     program = BUILD / "sluiced"
     return program.exists() and any(name in program.read_bytes() for name in (b"__asan_init", b"__tsan_init"))
 
 
 SANITIZED = _is_sanitized()
-
-# For tests that kill handlers with a request under way: nng 1.5.2 loses the message that is sent while its pipe closes.
-CLOSING_PIPE = {"LSAN_OPTIONS": f"suppressions={ROOT}/tests/support/nng-closing-pipe.lsan:print_suppressions=0"}
 
 REPORTS = re.compile(r"(ERROR|WARNING): \w+Sanitizer|runtime error:|Assertion .* failed|assert")
 
